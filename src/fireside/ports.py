@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from fireside.model.findings import Finding
 from fireside.model.plan import Plan, SecretName
 from fireside.model.sizing import Room
 from fireside.model.spec import ClusterSpec
@@ -33,25 +34,6 @@ class Capabilities:
     """It picks the node that a smaller count removes; else the highest ordinal goes."""
     isolates_users: bool
     topologies: frozenset[Topology]
-
-
-class Severity(StrEnum):
-    """Whether a finding stops a plan."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that would fail, or may surprise, found before anything is made."""
-
-    severity: Severity
-    message: str
-    field: str | None = None
-    found: str | None = None
-    allowed: str | None = None
-    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

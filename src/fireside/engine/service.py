@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from fireside.model.findings import Finding
 from fireside.model.plan import Plan
 from fireside.model.sizing import Room
 from fireside.model.spec import ClusterSpec
-from fireside.ports import Address, Backend, Clock, ClusterRecord, Event, Finding, LogLine, NodeProbe, Store
+from fireside.ports import Address, Backend, Clock, ClusterRecord, Event, LogLine, NodeProbe, Store
 
 Mode = Literal["refuse", "merge", "replace"]
 

@@ -156,7 +156,7 @@ class ClusterSpec(Part):
     name: Name = Field("default", description="Name of the cluster, unique among your own.")
     topology: Topology = Field(
         Topology.STANDALONE,
-        description="standalone: master, workers and a Connect server. single: one Connect server that does the work itself.",
+        description="standalone: master, workers and a Connect server. single: one Connect server that does all work.",
     )
     backend: str = Field("local", description="Where nodes run: local (processes on this machine).")
     spark: SparkSpec = Field(default_factory=SparkSpec)

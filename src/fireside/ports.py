@@ -281,7 +281,11 @@ class Store(Protocol):
         ...
 
     async def create(self, record: ClusterRecord, *, idempotency_key: str | None = None) -> tuple[ClusterRecord, bool]:
-        """Insert a cluster; return it and True, or the one that has this owner and name already and False."""
+        """Insert a cluster; return it and True, or the one that has this owner and name already and False.
+
+        A key is remembered for a day. Used again for another name, or after its cluster was forgotten, it raises
+        Conflict: a late repetition never brings a deleted cluster back.
+        """
         ...
 
     async def get(self, cluster_id: str) -> ClusterRecord:
@@ -303,8 +307,8 @@ class Store(Protocol):
         """
         ...
 
-    async def set_status(self, cluster_id: str, status: ClusterStatus, *, fence: int | None = None) -> None:
-        """Store what the engine saw. Raises Conflict when `fence` is below the newest lease token."""
+    async def set_status(self, cluster_id: str, status: ClusterStatus, *, fence: Lease | None = None) -> None:
+        """Store what the engine saw. Raises Conflict when a newer holder has the lease `fence`, NotFound when it is gone."""
         ...
 
     async def forget(self, cluster_id: str) -> None:
@@ -314,7 +318,7 @@ class Store(Protocol):
     async def add_events(
         self, cluster_id: str, events: Sequence[tuple[datetime, EventKind, str | None, str]]
     ) -> Sequence[Event]:
-        """Append (at, kind, node, message) in one sequence per cluster."""
+        """Append (at, kind, node, message) in one sequence per cluster. Raises NotFound when it is gone."""
         ...
 
     async def events(self, cluster_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
@@ -322,11 +326,11 @@ class Store(Protocol):
         ...
 
     async def begin_step(self, cluster_id: str, generation: int, kind: StepKind, subject: str, at: datetime) -> Step:
-        """Record a step that is about to be taken."""
+        """Record a step that is about to be taken. Raises NotFound when the cluster is gone."""
         ...
 
     async def end_step(self, step_id: int, at: datetime, outcome: str) -> None:
-        """Record how a step ended."""
+        """Record how a step ended. The first end counts; no error when the step was forgotten meanwhile."""
         ...
 
     async def open_steps(self, cluster_id: str) -> Sequence[Step]:
@@ -334,7 +338,7 @@ class Store(Protocol):
         ...
 
     async def acquire(self, name: str, holder: str, now: datetime, seconds: float) -> Lease | None:
-        """Take or renew a lease; None while somebody else holds it."""
+        """Take or renew a lease; None while somebody else holds it. One that ran out is taken anew, not renewed."""
         ...
 
     async def release(self, lease: Lease) -> None:

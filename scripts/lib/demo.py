@@ -26,8 +26,9 @@ def main() -> int:
     """Run the demo in a home of its own; return 0 when every answer is right and nothing is left."""
     with tempfile.TemporaryDirectory(prefix="fireside-demo-") as home:
         os.environ["FIRESIDE_HOME"] = str(Path(home) / "home")
-        import fireside
         from fireside.client.cluster import stop_server
+
+        import fireside
 
         data = Path(home) / "tpch"
         with timed("Generating TPC-H data, scale 0.1"):

@@ -1,0 +1,138 @@
+"""Random kills in a row on a real cluster: after each one the spec is reached again, and a query is answered right.
+
+Victims: a worker's JVM, an executor, the master, the Connect server, Fireside's own server. Only processes of the
+home that this run made are touched; they are found by the label in their environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+VICTIMS = ("worker-1", "worker-2", "executor", "master", "connect", "server")
+
+
+def main() -> int:
+    """Run the soak; return 0 when every kill was healed and nothing is left."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=None, help="to repeat a run")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.randrange(10**6)
+    print(f"seed {seed}, {options.kills} kills", flush=True)
+    with tempfile.TemporaryDirectory(prefix="fs-soak-") as home:
+        os.environ["FIRESIDE_HOME"] = home
+        return soak(home, options.kills, random.Random(seed))
+
+
+def soak(home: str, kills: int, chance: random.Random) -> int:
+    """Bring a cluster up, kill and check, take it down; return the exit status."""
+    from fireside.client.cluster import stop_server
+
+    import fireside
+
+    failures: list[str] = []
+    slowest: Counter[str] = Counter()
+    try:
+        cluster = fireside.up("soak", workers={"count": 2, "cores": 1})
+        for number in range(1, kills + 1):
+            victim = chance.choice(VICTIMS)
+            started = time.monotonic()
+            pid = kill(home, victim)
+            wrong = check("soak")
+            taken = time.monotonic() - started
+            slowest[victim] = max(slowest[victim], round(taken))
+            print(
+                f"{number:4} {victim:<9} pid {pid:<8} {'healed' if not wrong else wrong} in {taken:.1f} s", flush=True
+            )
+            failures += [f"kill {number} of {victim}: {wrong}"] if wrong else []
+        with contextlib.suppress(KeyError):
+            cluster = fireside.connect("soak")
+        cluster.down(purge=True)
+    finally:
+        stop_server()
+    left = [f"process {pid}: {name}" for pid, name in labelled(home)]
+    left += [str(path) for path in Path(home, "clusters").glob("*")]
+    print(f"slowest healing in seconds: {dict(slowest)}")
+    print("\n".join(["FAILED:", *failures, *left]) if failures or left else f"all {kills} kills healed, nothing left")
+    return 1 if failures or left else 0
+
+
+def kill(home: str, victim: str) -> int:
+    """Send SIGKILL to one process of that kind; return its pid, 0 when there was none."""
+    for pid, name in labelled(home):
+        if name == victim:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            return pid
+    return 0
+
+
+def labelled(home: str) -> list[tuple[int, str]]:
+    """Return (pid, kind) of every process of this home: nodes, executors, and the server."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            environment = dict(
+                item.split(b"=", 1) for item in (entry / "environ").read_bytes().split(b"\0") if b"=" in item
+            )
+        except OSError:
+            continue
+        if home.encode() not in environment.get(b"SPARK_CONF_DIR", b"") + environment.get(b"FIRESIDE_HOME", b""):
+            continue
+        if b"org.apache.spark.executor.CoarseGrainedExecutorBackend" in command:
+            found.append((int(entry.name), "executor"))
+        elif b"fireside.gateway" in command:
+            found.append((int(entry.name), "server"))
+        elif node := environment.get(b"FIRESIDE_NODE"):
+            if any(word.startswith(b"org.apache.spark.deploy.") for word in command):
+                found.append((int(entry.name), node.decode()))
+    return found
+
+
+def check(name: str, limit: float = 120.0) -> str:
+    """Wait until the cluster is ready and a query is answered right; return what is wrong, or nothing."""
+    import fireside
+
+    until, last = time.monotonic() + limit, "not tried"
+    while time.monotonic() < until:
+        try:
+            cluster = fireside.connect(name)
+            cluster.wait(timeout=max(1.0, until - time.monotonic()))
+            with contextlib.closing(Session(cluster)) as session:
+                rows = session.count(1000)
+            if rows == 1000:
+                return ""
+            last = f"1000 rows expected, {rows} found"
+        except Exception as error:  # noqa: BLE001 - whatever a client may meet while its cluster is being killed
+            last = f"{type(error).__name__}: {str(error)[:200]}"
+        time.sleep(0.2)
+    return last
+
+
+class Session:
+    """A Spark session that is ended with its block."""
+
+    def __init__(self, cluster) -> None:  # type: ignore[no-untyped-def]  # fireside is imported after its home is set
+        self.spark = cluster.session()
+
+    def count(self, rows: int) -> int:
+        """Run a job with a shuffle and return how many rows came out."""
+        return int(self.spark.range(0, rows, 1, 4).repartition(2).count())
+
+    def close(self) -> None:
+        """End the session."""
+        self.spark.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

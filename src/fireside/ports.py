@@ -308,7 +308,7 @@ class Store(Protocol):
         ...
 
     async def set_status(self, cluster_id: str, status: ClusterStatus, *, fence: Lease | None = None) -> None:
-        """Store what the engine saw. Raises Conflict when a newer holder has the lease `fence`, NotFound when it is gone."""
+        """Store what the engine saw. Raises NotFound, and Conflict when the lease `fence` has a newer holder."""
         ...
 
     async def forget(self, cluster_id: str) -> None:

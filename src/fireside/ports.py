@@ -184,6 +184,10 @@ class Backend(Protocol):
         """Return the secrets of a cluster; empty when none are stored."""
         ...
 
+    async def workspace(self, cluster_id: str, plan: Plan) -> str:
+        """Return the directory that every node and the driver share, as they see it."""
+        ...
+
     async def data_of(self, cluster_id: str) -> Sequence[tuple[str, int]]:
         """Return what `remove(purge=True)` would take away beyond `remove`: (path or name, bytes)."""
         ...

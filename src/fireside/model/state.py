@@ -131,9 +131,12 @@ class NodeStatus(Frozen):
     addresses: dict[str, str] = Field(default_factory=dict)
     """Port name → ``host:port``."""
     restarts: int = 0
-    """Starts after a death since the node was last ready for longer than the reset time."""
+    """Deaths since the node was last ready for longer than the reset time: they make the back-off grow."""
+    failed_starts: int = 0
+    """Deaths in a row before it was ever ready: too many of them end the cluster."""
     retry_at: datetime | None = None
     died_at: datetime | None = None
+    """When the end of `incarnation` was noticed, or meant; its end is not counted again."""
     ready_since: datetime | None = None
     drain_since: datetime | None = None
     message: str | None = None

@@ -51,7 +51,7 @@ def soak(home: str, kills: int, chance: random.Random) -> int:
             taken = time.monotonic() - started
             slowest[victim] = max(slowest[victim], round(taken))
             print(
-                f"{number:4} {victim:<9} pid {pid:<8} {'healed' if not wrong else wrong} in {taken:.1f} s", flush=True
+                f"{number:4} {victim:<9} pid {pid:<8} {wrong if wrong else 'healed'} in {taken:.1f} s", flush=True
             )
             failures += [f"kill {number} of {victim}: {wrong}"] if wrong else []
         with contextlib.suppress(KeyError):

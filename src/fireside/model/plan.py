@@ -117,6 +117,8 @@ class Plan(Frozen):
     """Python interpreter whose pyspark is used and that runs Python workers; None: the backend's own."""
     groups: tuple[Group, ...]
     executor: Executor | None = None
+    driver: dict[str, str] = Field(default_factory=dict)
+    """Spark configuration of a driver of the owner's own (`model.conf.driver_conf`); no node depends on it."""
     jars: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
@@ -143,6 +145,6 @@ class Plan(Frozen):
         """
         group = self.group(role)
         template = group.model_dump(mode="json", exclude={"count", "after"}) if group else None
-        shared = self.model_dump(mode="json", exclude={"groups", "executor"})
+        shared = self.model_dump(mode="json", exclude={"groups", "executor", "driver"})
         text = json.dumps([template, shared], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ nodes will run. Field descriptions are the reference that ``fireside schema`` pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,12 +15,17 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from fireside.errors import InvalidSpec
 from fireside.model import quantity
+from fireside.model.findings import Finding
 from fireside.model.names import check_name
+from fireside.model.specerrors import NESTED, finding, findings_of
 from fireside.model.state import Topology
 
 Memory = Annotated[
@@ -51,9 +56,17 @@ def _scalar(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
         return str(value)
-    raise ValueError(f"{value!r} is not a single value: write a string, a number, true or false")
+    raise ValueError("this is not a single value: write a string, a number, true or false")
 
 
+def _whole(value: object) -> object:
+    # To Python true is 1; to whoever wrote it, it is a slip.
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is not a whole number")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_whole)]
 ConfValue = Annotated[str, BeforeValidator(_scalar)]
 Conf = dict[str, ConfValue]
 Name = Annotated[str, BeforeValidator(check_name)]
@@ -91,7 +104,7 @@ class SparkSpec(Part):
 class NodeSpec(Part):
     """The size and configuration of nodes of one role."""
 
-    cores: int | None = Field(None, ge=1, le=1024, description="CPU cores of one node.")
+    cores: Count | None = Field(None, ge=1, le=1024, description="CPU cores of one node.")
     memory: Memory | None = Field(
         None, description="All memory of one node, the limit from which its parts are taken. Default: fitted."
     )
@@ -105,7 +118,7 @@ class MasterSpec(NodeSpec):
 class WorkerSpec(NodeSpec):
     """The workers: they run executors."""
 
-    count: int | None = Field(
+    count: Count | None = Field(
         None, ge=1, le=1000, description="How many workers. Default: fitted to the machine, at most 2."
     )
     spark_memory: Memory | None = Field(
@@ -117,7 +130,7 @@ class WorkerSpec(NodeSpec):
 class ExecutorSpec(Part):
     """The size of one executor. Default: one executor fills a worker."""
 
-    cores: int | None = Field(None, ge=1, le=1024, description="CPU cores of one executor.")
+    cores: Count | None = Field(None, ge=1, le=1024, description="CPU cores of one executor.")
     memory: Memory | None = Field(None, description="JVM heap of one executor (spark.executor.memory).")
 
 
@@ -177,10 +190,94 @@ class ClusterSpec(Part):
     timeouts: Timeouts = Field(default_factory=Timeouts)
 
     @model_validator(mode="after")
-    def _topology_has_its_parts(self) -> ClusterSpec:
-        if self.topology is Topology.SINGLE and not self.connect.enabled:
-            raise ValueError("topology single is a Connect server: connect cannot be false")
+    def _every_part_has_an_effect(self) -> ClusterSpec:
+        findings = list(_without_effect(self))
+        if findings:
+            raise PydanticCustomError(NESTED, "{text}", {"text": _lines(findings), NESTED: findings})
         return self
+
+
+def _without_effect(spec: ClusterSpec) -> Iterator[Finding]:
+    """Yield what the topology has no use for: a field is refused rather than ignored (W-13)."""
+    if spec.topology is Topology.SINGLE:
+        for part in ("master", "workers", "executors"):
+            for field in _set_in(getattr(spec, part), part):
+                yield finding(
+                    f"topology single is one Connect server and has no {part}",
+                    field,
+                    hint=f"take {field} out and size connect, or use topology: standalone",
+                )
+        if not spec.connect.enabled:
+            yield finding(
+                "topology single is a Connect server: connect cannot be false",
+                "connect.enabled",
+                found="false",
+                allowed="true",
+                hint="use topology: standalone to bring a driver of your own",
+            )
+    elif not spec.connect.enabled:
+        for field in _set_in(spec.connect, "connect"):
+            if field != "connect.enabled":
+                yield finding(
+                    "without a Connect server this has no effect",
+                    field,
+                    hint=f"take {field} out, or set connect.enabled to true",
+                )
+
+
+def _set_in(part: Part, path: str) -> Iterator[str]:
+    untouched = type(part)()
+    for name in type(part).model_fields:
+        if getattr(part, name) != getattr(untouched, name):
+            yield f"{path}.{name}"
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def validate(asked: Mapping[str, Any]) -> ClusterSpec:
+    """Return the spec that an owner wrote; an empty one is a good one.
+
+    Raises one InvalidSpec for all that is wrong: a line for each, `field`, `found`, `allowed` and `hint` of the first.
+    """
+    spec, found = _read(asked)
+    if spec is None:
+        first = found[0]
+        raise InvalidSpec(_lines(found), field=first.field, found=first.found, allowed=first.allowed, hint=first.hint)
+    return spec
+
+
+def problems(asked: Mapping[str, Any]) -> list[Finding]:
+    """Return all that is wrong with what an owner wrote, with `field` as a dotted path; empty when nothing is."""
+    return _read(asked)[1]
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a spec as it is written, with defaults and descriptions, for editors."""
+    schema = ClusterSpec.model_json_schema(mode="validation")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return schema
+
+
+def _read(asked: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Finding]]:
+    try:
+        return ClusterSpec.model_validate(_without_unset(asked)), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return None, [each for detail in details for each in findings_of(detail, ClusterSpec)]
+
+
+def _without_unset(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop fields without a value (`workers:` in YAML): they mean "as if it were not written"."""
+    return {
+        key: _without_unset(value) if isinstance(value, Mapping) else value
+        for key, value in asked.items()
+        if value is not None
+    }
+
+
+def _lines(findings: Sequence[Finding]) -> str:
+    return "\n".join(each.message for each in findings)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,18 +15,25 @@ from fireside import errors
 
 API_VERSION = 1
 """Grows when an old client could misunderstand a new server, or the other way round."""
+MAX_WORKERS = 1000
+"""Most workers of one cluster, as in the spec."""
+MAX_WAIT = 3600.0
+"""Most seconds that one request may wait for a cluster."""
 
 
 class Form(BaseModel):
-    """Base of the wire forms. Unknown fields are refused in requests and ignored by clients in answers."""
+    """Base of the wire forms. Unknown fields are refused in requests and ignored by clients in answers.
 
-    model_config = ConfigDict(frozen=True)
+    A form is built when it is first used: a command needs two or three of them, and building all would be felt.
+    """
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Request(Form):
     """Base of request bodies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
 
 class Problem(Form):
@@ -72,6 +79,7 @@ class ClusterView(Form):
     created_at: datetime
     generation: int
     observed_generation: int
+    ready_timeout: float = Field(180.0, description="Seconds that a start may take before it is given up.")
     workers_ready: int
     workers_wanted: int
     links: dict[str, str] = Field(default_factory=dict, description="Web pages by name.")
@@ -88,10 +96,9 @@ class CreateRequest(Request):
     """Create a cluster, or get the one that has this name."""
 
     spec: dict[str, Any] = Field(default_factory=dict, description="A spec; see `GET /api/v1/schema`. May be empty.")
-    change: str = Field(
+    change: Literal["refuse", "merge", "replace"] = Field(
         "refuse",
         description="What to do when the cluster exists with another spec: refuse, merge the given fields, or replace.",
-        pattern="^(refuse|merge|replace)$",
     )
     start: bool = Field(True, description="Start it when it is stopped.")
     expected_generation: int | None = Field(
@@ -100,10 +107,20 @@ class CreateRequest(Request):
     )
 
 
+class ChangeRequest(Request):
+    """Change a cluster that exists."""
+
+    spec: dict[str, Any] = Field(description="The fields to change; null unsets one.")
+    change: Literal["merge", "replace"] = Field(
+        "merge", description="merge: put the fields over the spec. replace: they are the spec."
+    )
+    expected_generation: int | None = Field(None, description="Change it only while it has this generation.")
+
+
 class ScaleRequest(Request):
     """Change the number of workers."""
 
-    workers: int = Field(ge=1, le=1000)
+    workers: int = Field(ge=1, le=MAX_WORKERS)
 
 
 class RestartRequest(Request):
@@ -203,6 +220,12 @@ class Removal(Form):
 
     name: str
     data: dict[str, int] = Field(default_factory=dict, description="Path → bytes that are (or would be) deleted.")
+
+
+class Orphans(Form):
+    """What ran without a record and was ended."""
+
+    removed: list[str]
 
 
 @dataclass(frozen=True, slots=True)

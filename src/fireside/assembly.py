@@ -1,0 +1,48 @@
+"""The composition root: the one place that picks a concrete backend, store, probe and clock."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fireside.backends.local import LocalBackend
+from fireside.connect.probe import Probe
+from fireside.engine.clock import SystemClock
+from fireside.engine.service import Engine
+from fireside.ports import Clock
+from fireside.settings import Settings
+from fireside.stores.sql import SqlStore
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """An engine with its parts open, ready to `run`."""
+
+    engine: Engine
+    installation: str
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncIterator[Assembled]:
+    """Open the store and put the engine together; close the store on leaving. Nodes are left alone.
+
+    Raises Refused or VersionMismatch when the store cannot be opened.
+    """
+    clock = SystemClock()
+    store = await SqlStore.open(settings.database)
+    try:
+        installation = await store.installation()
+        engine = Engine(
+            store=store,
+            backends={"local": LocalBackend(settings, installation.id)},
+            probe=Probe(),
+            clock=clock,
+            holder=f"{socket.gethostname()}:{os.getpid()}",
+        )
+        yield Assembled(engine=engine, installation=installation.id, clock=clock)
+    finally:
+        await store.close()

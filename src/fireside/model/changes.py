@@ -17,6 +17,8 @@ from fireside.model.state import Role
 
 _MISSING = "unset"
 _MEMORY = frozenset({"heap", "offer.memory", "budget.limit"})
+_EFFECTS = {Role.CONNECT: "; its sessions end", Role.WORKER: "; their executors end", Role.MASTER: ""}
+_FOLLOWING = ("budget.", "heap", "offer.memory")
 _WORDS = {
     "budget.limit": "memory",
     "offer.cores": "cores for executors",
@@ -44,14 +46,17 @@ def compare(old: Plan, new: Plan) -> Changes:
     shared = _differences(_shared(old), _shared(new))
     for role in Role:
         before, after = old.group(role), new.group(role)
-        if before is None or after is None:
-            if before is not None or after is not None:
-                restarts.append(_appears(role, ends=after is None))
-            continue
-        if before.count != after.count:
-            live.append(f"{role.value}s {before.count} → {after.count}")
-        if old.digest(role) != new.digest(role):
-            restarts.append(_restart(before, after, shared))
+        if before is None and after is not None:
+            live.append(_starts(after))
+        elif before is not None and after is None:
+            restarts.append(_ends(before))
+        elif before is not None and after is not None:
+            if before.count != after.count:
+                live.append(f"{role.value}s {before.count} → {after.count}")
+            if old.digest(role) != new.digest(role):
+                restarts.append(_restart(before, after, shared))
+    if new.group(Role.CONNECT) is None and (own := _differences(old.driver, new.driver)):
+        live.append(f"drivers of your own, from their next start: {', '.join(own)}")
     return Changes(tuple(live), tuple(restarts))
 
 
@@ -66,10 +71,13 @@ def fields(old: ClusterSpec, new: ClusterSpec) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _appears(role: Role, *, ends: bool) -> str:
-    nodes = f"{role.value}s" if role is Role.WORKER else role.value
-    verb = ("end" if ends else "start") + ("" if role is Role.WORKER else "s")
-    return f"{nodes} {verb}" + ("; its sessions end" if ends and role is Role.CONNECT else "")
+def _starts(group: Group) -> str:
+    return f"{group.count} workers start" if group.role is Role.WORKER else f"{group.role.value} starts"
+
+
+def _ends(group: Group) -> str:
+    nodes = "the workers end" if group.role is Role.WORKER else f"{group.role.value} ends"
+    return f"{nodes}{_EFFECTS[group.role]}"
 
 
 def _restart(before: Group, after: Group, shared: list[str]) -> str:
@@ -77,8 +85,7 @@ def _restart(before: Group, after: Group, shared: list[str]) -> str:
     asked = ["asked for"] if before.revision != after.revision else []
     why = ", ".join([*shared, *_differences(_template(before), _template(after)), *asked])
     subject = "workers restart" if role is Role.WORKER else f"{role.value} restarts"
-    effects = {Role.CONNECT: "; its sessions end", Role.WORKER: "; their executors end", Role.MASTER: ""}
-    return f"{subject}: {why}{effects[role]}"
+    return f"{subject}: {why}{_EFFECTS[role]}"
 
 
 def _template(group: Group) -> dict[str, Any]:
@@ -89,22 +96,23 @@ def _template(group: Group) -> dict[str, Any]:
 
 
 def _shared(plan: Plan) -> dict[str, Any]:
-    return _flat(plan.model_dump(mode="json", exclude={"groups", "executor"}))
+    return _flat(plan.model_dump(mode="json", exclude={"groups", "executor", "driver", "secrets"}))
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     paths = [*before, *(path for path in after if path not in before)]
     changed = [path for path in paths if before.get(path) != after.get(path)]
-    if "budget.limit" in changed:  # the parts follow from it
-        changed = [path for path in changed if path == "budget.limit" or not path.startswith("budget.")]
+    if "budget.limit" in changed:  # the others follow from it
+        changed = [path for path in changed if path == "budget.limit" or not path.startswith(_FOLLOWING)]
     return [f"{_word(path)} {_show(path, before.get(path))} → {_show(path, after.get(path))}" for path in changed]
 
 
 def _word(path: str) -> str:
-    for prefix in ("conf.", "environment.", "budget.", "ports."):
-        if path.startswith(prefix) and path not in _WORDS:
-            return path.removeprefix(prefix)
-    return _WORDS.get(path, path)
+    if path in _WORDS:
+        return _WORDS[path]
+    if path.startswith("ports."):
+        return f"{path.removeprefix('ports.')} port"
+    return path.removeprefix("conf.").removeprefix("environment.").removeprefix("budget.")
 
 
 def _show(path: str, value: Any) -> str:

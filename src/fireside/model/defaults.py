@@ -11,22 +11,25 @@ from dataclasses import dataclass
 
 from fireside.errors import Unsupported
 from fireside.model import conf, sizing, versions
+from fireside.model.fitting import Nodes, check_room
 from fireside.model.quantity import show_memory
-from fireside.model.sizing import Nodes, Room, WorkerAsked
+from fireside.model.sizing import Room, WorkerAsked
 from fireside.model.spec import ClusterSpec, ConnectSpec, ExecutorSpec, WorkerSpec
 from fireside.model.state import Role, Topology
 
-MASTER = 384
+MASTER = 368
 """Memory of a master. It runs no work, so the machine's size does not matter."""
-CONNECT = (1024, 2048)
+CONNECT = (896, 2048)
 """Least and most memory of a Connect server with executors elsewhere; between them an eighth of the machine."""
 SINGLE = (1024, 4096)
 """Least and most memory of one that does all work; between them a quarter of the machine."""
-WORKER = (1152, 4096)
+WORKER = (1296, 4096)
 """Least and most memory of a worker; between them its share of half the machine."""
 MOST_CORES = 4
 """Cores of a worker, or of a single Connect server; the least is one."""
 MOST_WORKERS = 2
+_PER_CORE = 256
+"""MiB for each core after the first: its Python worker, and as much heap."""
 _STEP = 128
 
 
@@ -135,17 +138,12 @@ def _same_workers(spec: ClusterSpec, before: ClusterSpec) -> bool:
 def _single(spec: ClusterSpec, room: Room, notes: list[str]) -> ClusterSpec:
     asked = spec.connect
     beside = sizing.beside_of(conf.role_conf(spec, Role.CONNECT))
-    cores = asked.cores or min(room.cores, MOST_CORES)
-    memory = asked.memory
-    if memory is None:
-        least = sizing.least_connect(cores, beside)
-        memory = max(least, _between(room.memory // 4, SINGLE))
-        if memory > room.memory and not asked.cores:
-            cores, memory = 1, max(sizing.least_connect(1, beside), min(room.memory, SINGLE[0]))
-        notes.append(
-            f"one Connect server with {_cores(cores)} and {show_memory(memory)}, a quarter of the machine at most 4g"
-        )
+    least = sizing.least_connect(asked.cores or 1, beside)
+    memory = asked.memory or max(least, _between(room.memory // 4, SINGLE))
+    cores = asked.cores or _cores_for(memory - least, room.cores)
     sizing.connect(memory, cores=cores, beside=beside)
+    if asked.cores is None or asked.memory is None:
+        notes.append(f"one Connect server with {_cores(cores)} and {show_memory(memory)}: {_machine(room)}")
     _check(spec, (Nodes(Role.CONNECT, 1, cores, memory),), room, notes)
     return spec.model_copy(update={"connect": asked.model_copy(update={"cores": cores, "memory": memory})})
 
@@ -175,25 +173,33 @@ def _workers(spec: ClusterSpec, room: Room, others: int, notes: list[str]) -> tu
     """Return the filled workers and executors; `others` is the memory of all other nodes."""
     asked = spec.workers
     share = room.memory // 2 - others
-    least = max(WORKER[0], sizing.least_worker(_asked(spec, asked.cores or 1)))
+    least = sizing.least_worker(_asked(spec, asked.cores or spec.executors.cores or 1))
     count = asked.count or _count(asked, room, share, least)
-    cores = asked.cores or _between(room.cores // count, (1, MOST_CORES))
-    if asked.cores is None and spec.executors.cores is not None:
-        cores = max(cores, spec.executors.cores)
-    known = _asked(spec, cores)
-    memory = asked.memory
-    if memory is None and asked.spark_memory is None:
-        memory = max(_between(share // count, WORKER), sizing.least_worker(known))
-    size = sizing.worker(_asked(spec, cores, memory))
+    each = asked.memory or max(least, _between(share // count, WORKER))
+    cores = asked.cores or _worker_cores(spec, room.cores // count, each - least)
+    size = sizing.worker(_asked(spec, cores, asked.memory if asked.spark_memory else each))
+    limit, offer = size.budget.limit, size.offer.memory
     if None in (asked.count, asked.cores, asked.memory):
         notes.append(
-            f"{count} worker{'s' if count > 1 else ''} with {_cores(cores)} and {show_memory(size.budget.limit)} each, "
-            f"{show_memory(size.offer.memory)} of it for executors: the machine has {_cores(room.cores)} and "
-            f"{show_memory(room.memory)}"
+            f"{count} worker{'s' if count > 1 else ''} with {_cores(cores)} and {show_memory(limit)}"
+            f"{' each' if count > 1 else ''}, of which executors may take {show_memory(offer)}: {_machine(room)}"
         )
-    workers = asked.model_copy(update={"count": count, "cores": cores, "memory": size.budget.limit})
+    workers = asked.model_copy(update={"count": count, "cores": cores, "memory": limit})
     sizes = {"cores": size.executor.cores, "memory": size.executor.memory}
     return workers, spec.executors.model_copy(update=sizes)
+
+
+def _worker_cores(spec: ClusterSpec, share: int, spare: int) -> int:
+    """Return the cores of a worker from its share of the machine's, and the memory that it has above the least."""
+    if spec.workers.spark_memory is not None and spec.workers.memory is None:
+        cores = _between(share, (1, MOST_CORES))  # the limit follows the cores, not the other way round
+    else:
+        cores = _cores_for(spare, share)
+    return max(cores, spec.executors.cores or 1)
+
+
+def _cores_for(spare: int, most: int) -> int:
+    return max(1, min(most, MOST_CORES, 1 + spare // _PER_CORE))
 
 
 def _asked(spec: ClusterSpec, cores: int, memory: int | None = None) -> WorkerAsked:
@@ -219,7 +225,7 @@ def _check(spec: ClusterSpec, nodes: tuple[Nodes, ...], room: Room, notes: list[
         if needed > room.memory:
             notes.append(f"overcommitted: {needed}m on a machine of {room.memory}m; nodes may be killed")
         return
-    sizing.check_room(nodes, room)
+    check_room(nodes, room)
     busy = sum(node.count * node.cores for node in nodes if node.role is Role.WORKER)
     if busy > room.cores:
         notes.append(f"the workers have {busy} cores together, the machine has {room.cores}: they share them")
@@ -228,6 +234,10 @@ def _check(spec: ClusterSpec, nodes: tuple[Nodes, ...], room: Room, notes: list[
 def _between(value: int, bounds: tuple[int, int]) -> int:
     least, most = bounds
     return max(least, min(most, value // _STEP * _STEP if least >= _STEP else value))
+
+
+def _machine(room: Room) -> str:
+    return f"the machine has {_cores(room.cores)} and {show_memory(room.memory)}"
 
 
 def _cores(count: int) -> str:

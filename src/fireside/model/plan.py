@@ -141,10 +141,11 @@ class Plan(Frozen):
     def digest(self, role: Role) -> str:
         """Return a short hash of all that makes a node of `role` what it is; the count is not part of it.
 
-        A running node whose digest differs has to be replaced to follow the plan.
+        Neither are the names of the secrets: a token for a Connect server that is added concerns no other node. A
+        running node whose digest differs has to be replaced to follow the plan.
         """
         group = self.group(role)
         template = group.model_dump(mode="json", exclude={"count", "after"}) if group else None
-        shared = self.model_dump(mode="json", exclude={"groups", "executor", "driver"})
+        shared = self.model_dump(mode="json", exclude={"groups", "executor", "driver", "secrets"})
         text = json.dumps([template, shared], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

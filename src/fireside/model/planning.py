@@ -43,6 +43,7 @@ def build(spec: ClusterSpec) -> Plan:
         python=spec.spark.python,
         groups=groups,
         executor=executor,
+        driver=conf.driver_conf(spec),
         jars=spec.spark.jars,
         packages=spec.spark.packages,
         requirements=spec.spark.requirements,

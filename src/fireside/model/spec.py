@@ -35,7 +35,7 @@ Memory = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^\d+(\.\d+)?\s*[kKmMgGtT]i?[bB]?$",
+            "pattern": r"^[0-9]+(\.[0-9]+)?\s*[kKmMgGtTpP][iI]?[bB]?$",
             "examples": ["512m", "1.5g", "4GiB"],
         }
     ),
@@ -46,7 +46,9 @@ Duration = Annotated[
     float,
     BeforeValidator(quantity.seconds),
     PlainSerializer(quantity.show_seconds, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|sec|m|min|h|d)$", "examples": ["90s", "15m"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|sec|m|min|h|d)$", "examples": ["90s", "15m"]}
+    ),
 ]
 """Seconds inside; written with a unit outside."""
 
@@ -59,14 +61,7 @@ def _scalar(value: object) -> str:
     raise ValueError("this is not a single value: write a string, a number, true or false")
 
 
-def _whole(value: object) -> object:
-    # To Python true is 1; to whoever wrote it, it is a slip.
-    if isinstance(value, bool):
-        raise ValueError(f"{str(value).lower()} is not a whole number")
-    return value
-
-
-Count = Annotated[int, BeforeValidator(_whole)]
+MOST_WORKERS = 1000
 ConfValue = Annotated[str, BeforeValidator(_scalar)]
 Conf = dict[str, ConfValue]
 Name = Annotated[str, BeforeValidator(check_name)]
@@ -104,7 +99,7 @@ class SparkSpec(Part):
 class NodeSpec(Part):
     """The size and configuration of nodes of one role."""
 
-    cores: Count | None = Field(None, ge=1, le=1024, description="CPU cores of one node.")
+    cores: int | None = Field(None, ge=1, le=1024, strict=True, description="CPU cores of one node.")
     memory: Memory | None = Field(
         None, description="All memory of one node, the limit from which its parts are taken. Default: fitted."
     )
@@ -118,8 +113,12 @@ class MasterSpec(NodeSpec):
 class WorkerSpec(NodeSpec):
     """The workers: they run executors."""
 
-    count: Count | None = Field(
-        None, ge=1, le=1000, description="How many workers. Default: fitted to the machine, at most 2."
+    count: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_WORKERS,
+        strict=True,
+        description="How many workers. Default: fitted to the machine, at most 2.",
     )
     spark_memory: Memory | None = Field(
         None,
@@ -130,7 +129,7 @@ class WorkerSpec(NodeSpec):
 class ExecutorSpec(Part):
     """The size of one executor. Default: one executor fills a worker."""
 
-    cores: Count | None = Field(None, ge=1, le=1024, description="CPU cores of one executor.")
+    cores: int | None = Field(None, ge=1, le=1024, strict=True, description="CPU cores of one executor.")
     memory: Memory | None = Field(None, description="JVM heap of one executor (spark.executor.memory).")
 
 
@@ -144,21 +143,35 @@ class Timeouts(Part):
     """How long the engine waits before it gives up or goes on."""
 
     ready: Duration = Field(
-        180.0, description="Until a starting cluster is usable, or ends in a reason.", validate_default=False
+        180.0,
+        ge=1,
+        le=86400,
+        json_schema_extra={"default": "3m"},
+        description="Until a starting cluster is usable, or ends in a reason. 1s to 24h.",
     )
     drain: Duration = Field(
         60.0,
-        description="For a worker that is scaled away to hand over what it holds.",
-        validate_default=False,
+        ge=0,
+        le=86400,
+        json_schema_extra={"default": "1m"},
+        description="For a worker that is scaled away to hand over what it holds. 0s to 24h.",
     )
 
 
 def _count_shorthand(value: object) -> object:
-    return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"count": value}
+    if isinstance(value, (Mapping, WorkerSpec)):
+        return value
+    raise ValueError("this is neither a number of workers nor fields of a worker, such as cores and memory")
 
 
 def _enabled_shorthand(value: object) -> object:
-    return {"enabled": value} if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return {"enabled": value}
+    if isinstance(value, (Mapping, ConnectSpec)):
+        return value
+    raise ValueError("this is neither true or false nor fields of the Connect server, such as memory")
 
 
 class ClusterSpec(Part):
@@ -254,9 +267,15 @@ def problems(asked: Mapping[str, Any]) -> list[Finding]:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a spec as it is written, with defaults and descriptions, for editors."""
-    schema = ClusterSpec.model_json_schema(mode="validation")
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return schema
+    schema = ClusterSpec.model_json_schema()
+    short: dict[str, dict[str, Any]] = {
+        "workers": {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS},
+        "connect": {"type": "boolean"},
+    }
+    for part, single in short.items():
+        written = schema["properties"][part]
+        written["anyOf"] = [{"$ref": written.pop("$ref")}, single]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _read(asked: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Finding]]:
@@ -281,23 +300,29 @@ def _lines(findings: Sequence[Finding]) -> str:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with the fields of `over` put over it, part by part; `None` in `over` unsets a field."""
+    """Return `base` with the fields of `over` put over it, part by part; `None` in `over` unsets a field.
+
+    Both are fields as an owner writes them. `workers: 2` over `{cores: 1}` keeps the cores, and the other way round.
+    """
+    return _merged(base, over, _SHORTHANDS)
+
+
+_SHORTHANDS = {"workers": "count", "connect": "enabled"}
+"""Parts that may be written as a single value, and the field that it means."""
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any], shorthands: Mapping[str, str]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, Mapping):
-            merged[key] = merge(old if isinstance(old, Mapping) else _expanded(key, old), value)
-        elif isinstance(old, Mapping) and key in {"workers", "connect"}:
-            merged[key] = {**old, **_expanded(key, value)}
+            if not isinstance(old, Mapping):
+                old = {shorthands[key]: old} if key in shorthands and old is not None else {}
+            merged[key] = _merged(old, value, {})
+        elif isinstance(old, Mapping) and key in shorthands:
+            merged[key] = {**old, shorthands[key]: value}
         else:
             merged[key] = value
     return merged
-
-
-def _expanded(key: str, value: object) -> dict[str, Any]:
-    """Write out the shorthand of a part (`workers: 2`, `connect: false`)."""
-    if value is None:
-        return {}
-    return {"enabled": value} if key == "connect" else {"count": value}

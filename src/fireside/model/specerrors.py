@@ -7,12 +7,12 @@ nearest one or the place where it belongs. Values of Spark configuration are nev
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import annotated_types
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -61,7 +61,11 @@ def _wrong_value(error: ErrorDetails, path: tuple[str, ...], model: type[BaseMod
     wanted = _PLAIN.get(error["type"].split("_")[0])
     if wanted is None:
         return finding(error["msg"], field, found=found)
-    hint = f"write it in quotes: '{found}'" if wanted == "text" and isinstance(value, (int, float)) else None
+    hint = None
+    if wanted == "text" and isinstance(value, (int, float)):
+        hint = f"write it in quotes: '{found}'"
+    elif wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
+        hint = "write it without quotes"
     return finding(f"{found} is not {wanted}", field, found=found, allowed=wanted, hint=hint)
 
 
@@ -129,8 +133,12 @@ def _place_of(name: str, parents: tuple[str, ...], model: type[BaseModel]) -> st
 
 
 def _found(value: object, path: tuple[str, ...]) -> str:
-    if "conf" in path[:-1] or isinstance(value, (Mapping, list, tuple, set)):
-        return "a list" if isinstance(value, (list, tuple, set)) else "a part with fields"
+    if isinstance(value, (list, tuple, set)):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "a part with fields"
+    if "conf" in path:
+        return "a single value"
     if isinstance(value, bool):
         return str(value).lower()
     return " ".join(str(value).split())[:100] or "''"
@@ -151,13 +159,13 @@ def _not_a_choice(field: str, found: str, known: FieldInfo | None) -> Finding:
 
 
 def _range(field: FieldInfo | None) -> str:
-    bounds: dict[str, Any] = {}
-    for constraint in field.metadata if field else ():
-        if isinstance(constraint, annotated_types.Ge):
-            bounds["least"] = constraint.ge
-        if isinstance(constraint, annotated_types.Le):
-            bounds["most"] = constraint.le
-    return f"{bounds.get('least', 'any')} to {bounds.get('most', 'any')}"
+    metadata = field.metadata if field else []
+    show = cast(
+        "Callable[[Any], str]", next((each.func for each in metadata if isinstance(each, PlainSerializer)), str)
+    )
+    least = next((each.ge for each in metadata if isinstance(each, annotated_types.Ge)), None)
+    most = next((each.le for each in metadata if isinstance(each, annotated_types.Le)), None)
+    return f"{show(least)} to {show(most)}"
 
 
 def _field_at(model: type[BaseModel], path: tuple[str, ...]) -> FieldInfo | None:

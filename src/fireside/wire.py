@@ -5,11 +5,13 @@ Everything under ``/api/v1`` is made of these forms; the OpenAPI document is gen
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fireside import errors
 
@@ -33,7 +35,7 @@ class Form(BaseModel):
 class Request(Form):
     """Base of request bodies."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=False)
 
 
 class Problem(Form):
@@ -92,10 +94,26 @@ class ClusterList(Form):
     clusters: list[ClusterView]
 
 
+def _portable(value: dict[str, Any]) -> dict[str, Any]:
+    """Return `value`; raise ValueError when it has something that JSON cannot carry from here to anywhere."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except TypeError as error:
+        raise ValueError(f"not a JSON value: {error}") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"neither text nor a number that everybody can read: {error}") from error
+    return value
+
+
+Fields = Annotated[dict[str, Any], AfterValidator(_portable)]
+
+
 class CreateRequest(Request):
     """Create a cluster, or get the one that has this name."""
 
-    spec: dict[str, Any] = Field(default_factory=dict, description="A spec; see `GET /api/v1/schema`. May be empty.")
+    spec: Fields = Field(default_factory=dict, description="A spec; see `GET /api/v1/schema`. May be empty.")
     change: Literal["refuse", "merge", "replace"] = Field(
         "refuse",
         description="What to do when the cluster exists with another spec: refuse, merge the given fields, or replace.",
@@ -110,7 +128,7 @@ class CreateRequest(Request):
 class ChangeRequest(Request):
     """Change a cluster that exists."""
 
-    spec: dict[str, Any] = Field(description="The fields to change; null unsets one.")
+    spec: Fields = Field(description="The fields to change; null unsets one.")
     change: Literal["merge", "replace"] = Field(
         "merge", description="merge: put the fields over the spec. replace: they are the spec."
     )
@@ -281,3 +299,18 @@ def error_of(problem: Problem) -> errors.FiresideError:
     """Return the error that a problem was made from."""
     kind = next((row.error for row in ERRORS if row.code == problem.code), errors.InternalError)
     return kind(problem.message, field=problem.field, found=problem.found, allowed=problem.allowed, hint=problem.hint)
+
+
+def misread(finding: Mapping[str, Any], place: Sequence[str | int]) -> errors.InvalidSpec:
+    """Return the error for a value that does not have its form, from what pydantic found at `place`."""
+    field = ".".join(str(part) for part in place) or "body"
+    message: str = finding["msg"].removeprefix("Value error, ")
+    found: str | None = repr(finding.get("input"))[:200]
+    match finding["type"]:
+        case "extra_forbidden":
+            message = "there is no such field"
+        case "missing":
+            found = None
+        case _:
+            message = message[:1].lower() + message[1:]
+    return errors.InvalidSpec(f"{field}: {message}", field=field, found=found)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from fireside import wire
 from fireside.errors import InvalidSpec
@@ -85,6 +85,14 @@ def _cluster(ref: str, rest: str = "") -> str:
     return f"/clusters/{quote(ref, safe='')}{rest}"
 
 
+def _form(kind: type[wire.Request], **fields: object) -> wire.Request:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        finding = error.errors()[0]
+        raise wire.misread(finding, finding["loc"]) from error
+
+
 def signed(method: M, operation: Callable[..., Any]) -> M:
     """Return a client's method that shows the parameters of the operation it sends to `help` and editors."""
     signature = inspect.signature(operation)
@@ -124,7 +132,7 @@ def purge_orphans() -> Call[wire.Orphans]:
 
 def plan(spec: Mapping[str, Any], *, change: Change = "replace") -> Call[wire.ProposalView]:
     """Ask what a spec would mean, without making anything. Raises InvalidSpec, DoesNotFit, Unsupported."""
-    return Call("POST", "/plan", wire.ProposalView, body=wire.CreateRequest(spec=dict(spec), change=change))
+    return Call("POST", "/plan", wire.ProposalView, body=_form(wire.CreateRequest, spec=dict(spec), change=change))
 
 
 def create(
@@ -135,7 +143,9 @@ def create(
     The same spec again changes nothing; an empty one means "as it is". Raises Conflict when it exists with another
     spec and `change` is refuse, or when its generation is not the expected one.
     """
-    body = wire.CreateRequest(spec=dict(spec), change=change, start=start, expected_generation=expected_generation)
+    body = _form(
+        wire.CreateRequest, spec=dict(spec), change=change, start=start, expected_generation=expected_generation
+    )
     return Call("POST", "/clusters", wire.ClusterView, body=body)
 
 
@@ -157,26 +167,18 @@ def change(
     expected_generation: int | None = None,
 ) -> Call[wire.ClusterView]:
     """Change the spec of a cluster that exists. Raises NotFound, InvalidSpec, DoesNotFit, Conflict."""
-    body = wire.ChangeRequest(spec=dict(spec), change=change, expected_generation=expected_generation)
+    body = _form(wire.ChangeRequest, spec=dict(spec), change=change, expected_generation=expected_generation)
     return Call("PATCH", _cluster(ref), wire.ClusterView, body=body)
 
 
 def scale(ref: str, workers: int) -> Call[wire.ClusterView]:
     """Change the number of workers. Raises NotFound, DoesNotFit, Unsupported, Conflict (being deleted)."""
-    if not 1 <= workers <= wire.MAX_WORKERS:
-        raise InvalidSpec(
-            f"a cluster cannot have {workers} workers",
-            field="workers",
-            found=str(workers),
-            allowed=f"1 to {wire.MAX_WORKERS}",
-            hint="`fireside down` ends a cluster" if workers < 1 else None,
-        )
-    return Call("POST", _cluster(ref, "/scale"), wire.ClusterView, body=wire.ScaleRequest(workers=workers))
+    return Call("POST", _cluster(ref, "/scale"), wire.ClusterView, body=_form(wire.ScaleRequest, workers=workers))
 
 
 def restart(ref: str, roles: Sequence[str] = ()) -> Call[wire.ClusterView]:
     """Restart the nodes of these roles, or all, and clear a failure."""
-    return Call("POST", _cluster(ref, "/restart"), wire.ClusterView, body=wire.RestartRequest(roles=list(roles)))
+    return Call("POST", _cluster(ref, "/restart"), wire.ClusterView, body=_form(wire.RestartRequest, roles=list(roles)))
 
 
 def stop(ref: str) -> Call[wire.ClusterView]:

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from fireside import __version__, wire
 from fireside.assembly import Assembled, open_engine
@@ -41,52 +42,63 @@ async def live(settings: Settings, meeting: Meeting, *, started: Callable[[], No
 
     Raises what opening the engine raises.
     """
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
     async with open_engine(settings) as assembled:
-        listening = bind(meeting)
-        try:
-            await _serve(settings, meeting, assembled, listening, started)
-        finally:
-            listening.close()
-            meeting.socket.unlink(missing_ok=True)
-            meeting.note.unlink(missing_ok=True)
+        await serve(assembled, meeting, ending, idle_exit=settings.idle_exit, started=started)
     log.info("The server has ended; clusters keep running.", extra={"event": "server.ended"})
 
 
-async def _serve(
-    settings: Settings, meeting: Meeting, assembled: Assembled, listening: socket.socket, started: Callable[[], None]
+async def serve(
+    assembled: Assembled,
+    meeting: Meeting,
+    ending: asyncio.Event,
+    *,
+    idle_exit: float = 0.0,
+    started: Callable[[], None] = lambda: None,
 ) -> None:
-    ending = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
+    """Serve an open engine until `ending` is set, or nothing was to do for `idle_exit` seconds (0: never)."""
     service = Service(assembled.engine, assembled.installation, __version__, stop=ending.set)
     traffic = Traffic(create_app(service), assembled.clock)
-    server = _Server(
-        uvicorn.Config(
-            traffic, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE, ws="none"
-        )
+    server = _Server(_config(traffic))
+    with _listening(meeting) as listening:
+        async with asyncio.TaskGroup() as tasks:
+            engine = tasks.create_task(assembled.engine.run(), name="engine")
+            http = tasks.create_task(server.serve(sockets=[listening]), name="http")
+            watchers: list[asyncio.Task[object]] = [tasks.create_task(ending.wait(), name="ending")]
+            if idle_exit:
+                idle = until_idle(traffic, lambda: assembled.engine.busy, assembled.clock, idle_exit)
+                watchers.append(tasks.create_task(idle, name="idle"))
+            started()
+            log.info("The server answers at %s.", meeting.socket, extra={"event": "server.started"})
+            await asyncio.wait({*watchers, http, engine}, return_when=asyncio.FIRST_COMPLETED)
+            log.info("The server ends.", extra={"event": "server.ending"})
+            service.closing.set()
+            server.should_exit = True
+            await http
+            for task in (engine, *watchers):
+                task.cancel()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE, ws="none"
     )
-    watchers: set[asyncio.Task[object]] = set()
-    async with asyncio.TaskGroup() as tasks:
-        engine = tasks.create_task(assembled.engine.run(), name="engine")
-        serving = tasks.create_task(server.serve(sockets=[listening]), name="http")
-        watchers.add(tasks.create_task(ending.wait(), name="ending"))
-        if settings.idle_exit:
-            idle = until_idle(traffic, lambda: assembled.engine.busy, assembled.clock, settings.idle_exit)
-            watchers.add(tasks.create_task(idle, name="idle"))
-        rendezvous.write_note(
-            meeting,
-            {"pid": os.getpid(), "version": __version__, "api": wire.API_VERSION, "socket": str(meeting.socket)},
-        )
-        started()
-        log.info("The server answers at %s.", meeting.socket, extra={"event": "server.started"})
-        await asyncio.wait({*watchers, serving, engine}, return_when=asyncio.FIRST_COMPLETED)
-        log.info("The server ends.", extra={"event": "server.ending"})
-        service.closing.set()
-        server.should_exit = True
-        await serving
-        for task in (engine, *watchers):
-            task.cancel()
+
+
+@contextlib.contextmanager
+def _listening(meeting: Meeting) -> Iterator[socket.socket]:
+    """Listen, and leave the note that says who does; take both away at the end."""
+    listening = bind(meeting)
+    try:
+        who = {"pid": os.getpid(), "version": __version__, "api": wire.API_VERSION, "socket": str(meeting.socket)}
+        rendezvous.write_note(meeting, who)
+        yield listening
+    finally:
+        listening.close()
+        meeting.socket.unlink(missing_ok=True)
+        meeting.note.unlink(missing_ok=True)
 
 
 def bind(meeting: Meeting) -> socket.socket:

@@ -16,8 +16,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fireside import wire
@@ -79,29 +79,14 @@ async def _told(request: Request, error: Exception) -> Json:
 async def _misread(_request: Request, error: Exception) -> Json:
     if not isinstance(error, RequestValidationError):
         raise error
-    return answer(misread(error.errors()))
-
-
-def misread(findings: list[dict[str, Any]] | Any) -> InvalidSpec:
-    """Return the error for a request that does not have its form."""
-    first = findings[0]
-    place = [str(part) for part in first["loc"]]
-    if first["type"] == "json_invalid":
-        where = first.get("ctx", {}).get("error", "")
-        return InvalidSpec(f"the body is not JSON: {where} (at byte {place[-1]})", field="body")
-    field = ".".join(place[1:]) if len(place) > 1 else place[0]
-    found = first.get("input")
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    if first["type"] == "extra_forbidden":
-        message = "there is no such field"
-    elif len(place) == 1:
-        message = "the body has to be a JSON object, sent as application/json"
-    return InvalidSpec(
-        f"{field}: {message}",
-        field=field,
-        found=None if first["type"] == "missing" else repr(found)[:200],
-        hint="GET /api/v1/openapi.json describes every request",
-    )
+    finding = error.errors()[0]
+    where, *place = finding["loc"]
+    if where == "body" and not place:
+        return answer(InvalidSpec("the body has to be a JSON object, sent as application/json", field="body"))
+    if finding["type"] == "json_invalid":
+        why = finding.get("ctx", {}).get("error", "")
+        return answer(InvalidSpec(f"the body is not JSON: {why}, at byte {place[-1]}", field="body"))
+    return answer(wire.misread(finding, place))
 
 
 async def _http(request: Request, error: Exception) -> Json:
@@ -113,8 +98,10 @@ async def _http(request: Request, error: Exception) -> Json:
         case 404:
             ours = NotFound(f"{what}: no such route", found=request.url.path[:200], hint=_nearest_route(request))
         case 405:
-            allowed = (error.headers or {}).get("Allow", "")
+            # The framework names the methods of the first route with this path, not of all.
+            allowed = ", ".join(_methods(request))
             ours = NotAllowed(f"{what}: this route has no such method", found=request.method, allowed=allowed)
+            return answer(ours, status=405, headers={"Allow": allowed})
         case 413:
             ours = InvalidSpec(f"{what}: the body is too large", field="body", allowed=f"{MAX_BODY} bytes")
         case _:
@@ -123,9 +110,20 @@ async def _http(request: Request, error: Exception) -> Json:
 
 
 def _nearest_route(request: Request) -> str:
-    paths = [route.path for route in request.app.routes if isinstance(route, APIRoute)]
-    near = difflib.get_close_matches(request.url.path, paths, 1, cutoff=0.3)
-    return f"did you mean {near[0]}?" if near else "GET /api/v1/openapi.json lists the routes"
+    near = difflib.get_close_matches(request.url.path, request.app.openapi()["paths"], 1)
+    return f"did you mean {near[0]}?" if near else f"GET {request.app.openapi_url} lists the routes"
+
+
+def _methods(request: Request) -> list[str]:
+    routes = request.app.openapi()["paths"].items()
+    return sorted(
+        {
+            method.upper()
+            for path, methods in routes
+            if compile_path(path)[0].fullmatch(request.url.path)
+            for method in methods
+        }
+    )
 
 
 async def _unexpected(request: Request, error: Exception) -> Json:

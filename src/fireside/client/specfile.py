@@ -160,8 +160,8 @@ def _parse(file: Path, text: str) -> object:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise _broken(file, text, line, str(error.problem or "it is no YAML")) from error
-    except YAMLError as error:
-        raise InvalidSpec(f"{file}: {str(error).splitlines()[0]}") from error
+    except (YAMLError, ValueError, TypeError) as error:  # a tag such as `!!int x` that its value does not fit
+        raise InvalidSpec(f"{file}: it is no YAML: {str(error).splitlines()[0]}") from error
 
 
 def _broken(file: Path, text: str, line: int | None, problem: str) -> InvalidSpec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from fireside.model.confkeys import ALIASES, PORT_KEYS
+from fireside.model.confkeys import ALIASES, PORT_KEYS, Reader, reader_of
 from fireside.model.conflint import check
 from fireside.model.quantity import show_memory
 from fireside.model.spark import USUAL_PORTS
@@ -77,20 +77,26 @@ _OWN_DRIVER = {
 def role_conf(spec: ClusterSpec, role: Role) -> dict[str, str]:
     """Return the configuration of nodes of `role`, for a spec whose sizes are fitted.
 
-    Aliases are resolved; keys that name a wanted port are left to `preferred_ports`.
+    Aliases are resolved; keys that name a wanted port are left to `preferred_ports`. Of the configuration for every
+    role only what this role reads is taken, so that a change for the driver does not restart the workers.
     """
     match role:
         case Role.MASTER:
-            return _layered(_MASTER, spec.spark.conf, spec.master.conf)
+            return _layered(_MASTER, _shared(spec, Reader.MASTER), spec.master.conf)
         case Role.WORKER:
-            return _layered(_WORKER, spec.spark.conf, spec.workers.conf)
+            return _layered(_WORKER, _shared(spec, Reader.WORKER), spec.workers.conf)
         case Role.CONNECT:
             return _driver(spec, _CONNECT, spec.connect.conf)
     assert_never(role)
 
 
 def driver_conf(spec: ClusterSpec) -> dict[str, str]:
-    """Return what a driver of the owner's own sets, beside the Connect server or instead of it (STD-14)."""
+    """Return what a driver of the owner's own sets, beside the Connect server or instead of it (STD-14).
+
+    Nothing for topology `single`, which has no master that would take it.
+    """
+    if spec.topology is Topology.SINGLE:
+        return {}
     return _driver(spec, _OWN_DRIVER, {})
 
 
@@ -109,16 +115,17 @@ def preferred_ports(spec: ClusterSpec) -> dict[tuple[Role, str], int]:
 
 
 def _driver(spec: ClusterSpec, defaults: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    conf = _layered({**defaults, **_executors(spec)}, spec.spark.conf, own)
-    if "spark.eventLog.dir" in conf:
-        # Alone it logs nothing (EVT-02).
-        conf.setdefault("spark.eventLog.enabled", "true")
-    return conf
+    shared = _shared(spec, Reader.DRIVER)
+    # A directory alone logs nothing (EVT-02).
+    logging = {"spark.eventLog.enabled": "true"} if "spark.eventLog.dir" in {**shared, **own} else {}
+    return _layered({**defaults, **_executors(spec), **logging}, shared, own)
+
+
+def _shared(spec: ClusterSpec, reader: Reader) -> dict[str, str]:
+    return {key: value for key, value in spec.spark.conf.items() if reader_of(key) in (reader, Reader.ANYONE)}
 
 
 def _executors(spec: ClusterSpec) -> dict[str, str]:
-    if spec.topology is Topology.SINGLE:
-        return {}  # the server does the work itself
     size = {}
     if spec.executors.cores is not None:
         size["spark.executor.cores"] = str(spec.executors.cores)

@@ -1,7 +1,7 @@
-"""The Spark configuration keys that Fireside knows: all that Spark registers, and those with a meaning of its own.
+"""The Spark configuration keys that Fireside knows: all that Spark reads, and those with a meaning of its own.
 
-The table of Spark's own keys is data made by ``scripts/spark-keys`` from a running Spark 4.3.0. A key that only an older
-line knows is reported as unknown, which is a warning and no more.
+The table of Spark's own keys is data made by ``scripts/spark-keys`` from a running Spark 4.3.0. A key that only an
+older line knows is reported as unknown, which is a warning and no more.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Key:
 
 @cache
 def known() -> Mapping[str, Key]:
-    """Return every key that Spark registers, by name. The table is read once, at first use."""
+    """Return every key that Spark reads, by name. The table is read once, at first use."""
     text = resources.files("fireside.model").joinpath("data", "spark-keys.tsv").read_text("ascii")
     rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
     return {name: Key(name, Kind(kind), *unit) for name, kind, *unit in rows}
@@ -91,6 +91,9 @@ OPEN_FAMILIES = (
     "spark.sql.catalog.",
     "spark.metrics.conf.",
     "spark.ssl.",
+    "spark.shuffle.io.",
+    "spark.rpc.io.",
+    "spark.files.io.",
     "spark.kubernetes.",
     "spark.yarn.",
     "spark.driver.resource.",
@@ -117,10 +120,8 @@ _READERS: Mapping[str, Reader] = {
     "spark.deploy.": Reader.MASTER,
     "spark.master.": Reader.MASTER,
     "spark.worker.": Reader.WORKER,
-    # The worker also reads it, for its heartbeats; but it is the master that gives a worker up.
-    "spark.worker.timeout": Reader.MASTER,
+    "spark.worker.timeout": Reader.ANYONE,  # the master gives a worker up by it, the worker paces its heartbeats
     "spark.executor.logs.rolling.": Reader.WORKER,
-    "spark.shuffle.service.": Reader.ANYONE,
     "spark.connect.": Reader.DRIVER,
     "spark.cores.max": Reader.DRIVER,
     "spark.default.parallelism": Reader.DRIVER,
@@ -133,8 +134,6 @@ _READERS: Mapping[str, Reader] = {
     "spark.python.": Reader.DRIVER,
     "spark.pyspark.": Reader.DRIVER,
     "spark.scheduler.": Reader.DRIVER,
-    "spark.serializer": Reader.DRIVER,
-    "spark.shuffle.": Reader.DRIVER,
     "spark.speculation": Reader.DRIVER,
     "spark.sql.": Reader.DRIVER,
     "spark.task.": Reader.DRIVER,

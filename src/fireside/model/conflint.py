@@ -150,6 +150,14 @@ def _place(setting: _Setting) -> Iterator[Finding]:
             hint="room for Python and off-heap memory is part of the node's sum: see `fireside explain`",
         )
         return
+    if key == "spark.worker.timeout" and part.reader is Reader.WORKER:
+        yield Finding(
+            Severity.WARNING,
+            f"{key} in {part.path} does not reach the master, which gives a worker up by it",
+            field=setting.field,
+            hint="put it under spark.conf, so that the master and the workers count the same",
+        )
+        return
     reader = confkeys.reader_of(key)
     if Reader.ANYONE in (reader, part.reader) or reader is part.reader:
         return

@@ -33,8 +33,11 @@ USUAL_PORTS: Mapping[Role, tuple[Port, ...]] = {
 }
 """The ports of each role (STD-05): its name, and the number that people expect."""
 
+NO_PERF_DATA = "-XX:-UsePerfData"
+"""Keeps a JVM from writing a file to /tmp that stays there when it is killed."""
+
 # Spark's own `JavaModuleOptions`, without the incubator module: our roles do without it, and small runtimes lack it.
-# Every line from 3.4 to 4.3 needs a part of this list; a package that a runtime lacks costs a warning, no more.
+# Every line from 3.4 to 4.3 needs a part of this list.
 _OPENED = (
     "java.base/java.lang",
     "java.base/java.lang.invoke",
@@ -48,7 +51,6 @@ _OPENED = (
     "java.base/jdk.internal.ref",
     "java.base/sun.nio.ch",
     "java.base/sun.nio.cs",
-    "java.base/sun.security.action",
     "java.base/sun.util.calendar",
     "java.security.jgss/sun.security.krb5",
 )
@@ -83,6 +85,7 @@ def command(jvm: Jvm, role: Role, program: tuple[str, ...]) -> tuple[str, ...]:
         "-cp",
         ":".join(jvm.class_path),
         f"-Xmx{jvm.heap}m",
+        NO_PERF_DATA,
         *_tuning(role),
         *module_options(jvm.major),
         *(f"-D{name}={value}" for name, value in jvm.properties.items()),
@@ -93,10 +96,12 @@ def command(jvm: Jvm, role: Role, program: tuple[str, ...]) -> tuple[str, ...]:
 
 def module_options(major: int) -> tuple[str, ...]:
     """Return the flags without which Spark fails on this Java."""
-    opens = tuple(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED)
-    # From 24 on the JVM warns of, and then denies, what Arrow and Netty do with memory and native code.
-    allowed = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED") if major >= 24 else ()
-    return (*opens, *_NETTY, *allowed)
+    if major < 24:
+        extra: tuple[str, ...] = ("--add-opens=java.base/sun.security.action=ALL-UNNAMED",)  # gone since
+    else:
+        # The JVM warns of, and then denies, what Arrow and Netty do with memory and native code.
+        extra = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED")
+    return (*(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED), *extra, *_NETTY)
 
 
 def _tuning(role: Role) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from typing import assert_never
 
 from pydantic import SecretStr
 
-from fireside.errors import InternalError
-from fireside.model import spark
-from fireside.model.plan import Group, Node, Plan, SecretName
+from fireside.errors import InternalError, Unsupported
+from fireside.model import spark, versions
+from fireside.model.plan import Group, Node, Plan, SecretName, node_name
 from fireside.model.state import Role, Topology
 from fireside.ports import Address
 from fireside.render.properties import LOG4J2, properties
@@ -101,7 +101,7 @@ def process(plan: Plan, node: Node, site: Site, secrets: Mapping[SecretName, Sec
     )
     return ProcessDefinition(
         argv=spark.command(jvm, node.role, _program(group, site)),
-        environment={**site.environment, **group.environment, **_environment(site, node.role)},
+        environment={**site.environment, **group.environment, **_environment(plan, site, node.role)},
         files=conf_files(site.conf_dir, conf),
         directories=_directories(node.role, site),
         directory=f"{site.node_dir}/work",
@@ -119,9 +119,19 @@ def conf_files(directory: str, conf: Mapping[str, str]) -> tuple[File, ...]:
 def driver_conf(plan: Plan, site: Site) -> dict[str, str]:
     """Return what a driver of the owner's own sets to use the cluster; no secrets.
 
+    Raises Unsupported when the plan has no master that would take it.
+
     Its catalog lives in memory, because the metastore's database admits one process, the Connect server; the warehouse
     directory is the same, so files written there are shared but table names are not.
     """
+    if plan.group(Role.MASTER) is None:
+        raise Unsupported(
+            f"a cluster of topology {plan.topology.value} has no master that a driver of your own could use",
+            field="topology",
+            found=plan.topology.value,
+            allowed=Topology.STANDALONE.value,
+            hint="connect to its Connect server, or make it `topology: standalone`",
+        )
     placed = {"spark.sql.warehouse.dir": f"{site.data_dir}/warehouse"}
     owned = {
         "spark.master": _master_url(site),
@@ -250,7 +260,7 @@ def _port(site: Site, name: str) -> int:
 
 
 def _master_url(site: Site) -> str:
-    key = ("master", spark.RPC)
+    key = (node_name(Role.MASTER, 1), spark.RPC)
     if key not in site.peers:
         raise InternalError("the master's address is not known yet")
     return f"spark://{site.peers[key]}"
@@ -272,12 +282,19 @@ def _places(site: Site) -> dict[str, str]:
     }
 
 
-def _environment(site: Site, role: Role) -> dict[str, str]:
-    # Python workers and their children put temporary files where the node's own clean-up finds them.
-    environment = {**_places(site), "TMPDIR": site.local_dir}
+def _environment(plan: Plan, site: Site, role: Role) -> dict[str, str]:
+    environment = {
+        **_places(site),
+        # Else a worker looks for a build of Spark to tell its Scala from, and fails every executor.
+        "SPARK_SCALA_VERSION": versions.release(plan.spark, installed=True).scala,
+        # Python workers and their children put temporary files where the node's own clean-up finds them.
+        "TMPDIR": site.local_dir,
+        # A JVM in the C locale cannot open files whose names are not ASCII: not even its own jars.
+        "LC_ALL": "C.UTF-8",
+    }
     if role is Role.WORKER:
         # Executors inherit it: a worker kills them hard, and what they unpacked would stay in /tmp for ever.
-        environment["JDK_JAVA_OPTIONS"] = f'"-Djava.io.tmpdir={site.local_dir}"'
+        environment["JDK_JAVA_OPTIONS"] = f'{spark.NO_PERF_DATA} "-Djava.io.tmpdir={site.local_dir}"'
     return environment
 
 

@@ -42,14 +42,17 @@ class Json(JSONResponse):
         self.headers["content-type"] = "application/json; charset=utf-8"
 
 
+_SHAPE = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
 def declared(*kinds: type[FiresideError]) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that can answer with these errors, for the OpenAPI document."""
     rows = [row for row in wire.ERRORS if row.error in kinds]
     answers: dict[int | str, dict[str, Any]] = {}
     for status in sorted({row.http for row in rows}):
         codes = ", ".join(f"`{row.code}`" for row in rows if row.http == status)
-        answers[status] = {"model": wire.Problem, "description": codes}
-    answers["default"] = {"model": wire.Problem, "description": "Any other error."}
+        answers[status] = {"content": _SHAPE, "description": codes}
+    answers["default"] = {"content": _SHAPE, "description": "Any other error."}
     return answers
 
 

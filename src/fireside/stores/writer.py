@@ -110,11 +110,16 @@ class Writer:
 
 
 def _attempt(db: Connection, work: Work) -> Any:
+    """Run work in a savepoint; return the refusal in the place of a result. Other errors end the transaction."""
+    # Not `begin_nested`: its bookkeeping costs more than most of the work.
+    db.exec_driver_sql("SAVEPOINT work")
     try:
-        with db.begin_nested():
-            return work(db)
+        outcome = work(db)
     except FiresideError as refusal:
-        return refusal
+        db.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
+        outcome = refusal
+    db.exec_driver_sql("RELEASE SAVEPOINT work")
+    return outcome
 
 
 def _answer(answer: asyncio.Future[Any], outcome: Any) -> None:

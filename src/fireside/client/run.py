@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from fireside.client.session import target_of
 from fireside.errors import NotFound, Refused, Unsupported
-from fireside.render.process import conf_files
+from fireside.render.confdir import conf_files
 
 if TYPE_CHECKING:
     from fireside.wire import Connection

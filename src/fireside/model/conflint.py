@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, assert_never
 
@@ -191,13 +192,27 @@ def _value(setting: _Setting, entry: Key) -> Iterator[Finding]:
             allowed="0 (any free port) to 65535",
         )
     elif entry.kind is Kind.TIME:
-        yield from _bare_time(setting, entry, int(m[1]) if (m := _TIME.fullmatch(value)) and not m[2] else 0)
-    elif entry.name.endswith("JavaOptions") and _HEAP.search(value):
+        yield from _bare_time(setting, entry, value)
+    elif entry.name.endswith("JavaOptions"):
+        yield from _java_options(setting, value)
+
+
+def _java_options(setting: _Setting, value: str) -> Iterator[Finding]:
+    """Judge options of a JVM; they are not repeated, because a secret may be among them."""
+    try:
+        shlex.split(value)
+    except ValueError:
+        yield Finding(
+            Severity.ERROR,
+            f"{setting.key} has a quote that is not closed",
+            field=setting.field,
+            allowed="options as a shell reads them, such as -Da='b c'",
+        )
+    if _HEAP.search(value):
         yield Finding(
             Severity.ERROR,
             f"{setting.key} sets a heap, which Spark refuses there",
             field=setting.field,
-            found=value,
             hint="write executors.memory or connect.memory",
         )
 
@@ -236,11 +251,11 @@ def _allowed(entry: Key) -> str:
     assert_never(entry.kind)
 
 
-def _bare_time(setting: _Setting, entry: Key, number: int) -> Iterator[Finding]:
+def _bare_time(setting: _Setting, entry: Key, value: str) -> Iterator[Finding]:
     """Warn of a time without a unit (CON-04); 0 and negative numbers mean the same in every unit."""
-    if number <= 0:
+    if not value.isdigit() or int(value) == 0:
         return
-    unit = entry.unit
+    number, unit = int(value), entry.unit
     said = f"{setting.key} has no unit: Spark reads {number} {_TIME_WORDS.get(unit, unit)}"
     read = _human(number * _SECONDS_OF[unit])
     if unit == "s" and number >= 1000:

@@ -14,12 +14,13 @@ from typing import assert_never
 
 from pydantic import SecretStr
 
-from fireside.errors import InternalError, Unsupported
+from fireside.errors import InternalError
 from fireside.model import spark, versions
 from fireside.model.plan import Group, Node, Plan, SecretName, node_name
 from fireside.model.state import Role, Topology
 from fireside.ports import Address
-from fireside.render.properties import LOG4J2, properties
+from fireside.render.confdir import File, conf_files
+from fireside.render.driver import dependencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,6 @@ class Site:
     def local_dir(self) -> str:
         """Where shuffle files, spilled data and temporary files go."""
         return f"{self.node_dir}/local"
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file that has to stand there before the process starts. It may hold secrets, so its text is not shown."""
-
-    path: str
-    text: str = field(repr=False)
-    mode: int = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,51 +100,6 @@ def process(plan: Plan, node: Node, site: Site, secrets: Mapping[SecretName, Sec
     )
 
 
-def conf_files(directory: str, conf: Mapping[str, str]) -> tuple[File, ...]:
-    """Return a configuration directory's files: Spark's properties, which may hold secrets, and the logging."""
-    return (
-        File(f"{directory}/spark-defaults.conf", properties(conf)),
-        File(f"{directory}/log4j2.properties", LOG4J2),
-    )
-
-
-def driver_conf(plan: Plan, site: Site) -> dict[str, str]:
-    """Return what a driver of the owner's own sets to use the cluster; no secrets.
-
-    Raises Unsupported when the plan has no master that would take it.
-
-    Its catalog lives in memory, because the metastore's database admits one process, the Connect server; the warehouse
-    directory is the same, so files written there are shared but table names are not.
-    """
-    if plan.group(Role.MASTER) is None:
-        raise Unsupported(
-            f"a cluster of topology {plan.topology.value} has no master that a driver of your own could use",
-            field="topology",
-            found=plan.topology.value,
-            allowed=Topology.STANDALONE.value,
-            hint="connect to its Connect server, or make it `topology: standalone`",
-        )
-    placed = {"spark.sql.warehouse.dir": f"{site.data_dir}/warehouse"}
-    owned = {
-        "spark.master": _master_url(site),
-        "spark.authenticate": "true",
-        "spark.local.dir": site.local_dir,
-        **_driver_address(site),
-        **_dependencies(plan),
-    }
-    return {**placed, **plan.driver, **owned}
-
-
-def driver_files(plan: Plan, site: Site, secrets: Mapping[SecretName, SecretStr]) -> tuple[File, ...]:
-    """Return the configuration directory (`site.conf_dir`) of a driver of the owner's own, RPC secret included."""
-    return conf_files(site.conf_dir, {**driver_conf(plan, site), **_rpc(secrets)})
-
-
-def driver_environment(site: Site) -> dict[str, str]:
-    """Return the variables that such a driver needs on top of its owner's environment; no secrets."""
-    return {**_places(site), "PYSPARK_DRIVER_PYTHON": site.python}
-
-
 # ------------------------------------------------------------------------------------------ configuration
 
 
@@ -193,7 +140,7 @@ def _connect(plan: Plan, group: Group, site: Site, secrets: Mapping[SecretName, 
         "spark.connect.authenticate.token": _secret(secrets, SecretName.CONNECT_TOKEN),
         "spark.ui.port": str(_port(site, spark.UI)),
         **_driver_address(site),
-        **_dependencies(plan),
+        **dependencies(plan),
         # With local[N] Spark makes an RPC secret of its own, that never leaves the process.
         **({} if single else _rpc(secrets)),
     }
@@ -201,11 +148,6 @@ def _connect(plan: Plan, group: Group, site: Site, secrets: Mapping[SecretName, 
 
 def _driver_address(site: Site) -> dict[str, str]:
     return {"spark.driver.host": site.host, "spark.driver.bindAddress": site.host}
-
-
-def _dependencies(plan: Plan) -> dict[str, str]:
-    lists = {"spark.jars": plan.jars, "spark.jars.packages": plan.packages}
-    return {key: ",".join(items) for key, items in lists.items() if items}
 
 
 def _rpc(secrets: Mapping[SecretName, SecretStr]) -> dict[str, str]:
@@ -269,8 +211,8 @@ def _master_url(site: Site) -> str:
 # -------------------------------------------------------------------------------- environment, directories
 
 
-def _places(site: Site) -> dict[str, str]:
-    return {
+def _environment(plan: Plan, site: Site, role: Role) -> dict[str, str]:
+    environment = {
         "JAVA_HOME": site.java_home,
         "SPARK_HOME": site.spark_home,
         "SPARK_CONF_DIR": site.conf_dir,
@@ -279,12 +221,6 @@ def _places(site: Site) -> dict[str, str]:
         "SPARK_PUBLIC_DNS": site.host,
         "SHARED_WORKSPACE": site.workspace,
         "PYSPARK_PYTHON": site.python,
-    }
-
-
-def _environment(plan: Plan, site: Site, role: Role) -> dict[str, str]:
-    environment = {
-        **_places(site),
         # Else a worker looks for a build of Spark to tell its Scala from, and fails every executor.
         "SPARK_SCALA_VERSION": versions.release(plan.spark, installed=True).scala,
         # Python workers and their children put temporary files where the node's own clean-up finds them.

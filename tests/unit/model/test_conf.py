@@ -186,6 +186,7 @@ CASES = [
     Case("connect", "spark.driver.maxResultSize", "1.5g", ERROR, "such as 512m"),
     Case("connect", "spark.ui.port", 70000, ERROR, "65535"),
     Case("connect", "spark.executor.extraJavaOptions", "-Xmx2g -ea", ERROR, "executors.memory"),
+    Case("connect", "spark.driver.extraJavaOptions", "-Da='b", ERROR, "not closed"),
     # what Fireside sets
     Case("spark", "spark.master", "local[4]", ERROR, "topology"),
     Case("spark", "spark.local.dir", "/scratch", ERROR, "directory of its own"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from fireside.errors import InternalError, Unsupported
+from fireside.errors import InternalError
 from fireside.model import conf
 from fireside.model.plan import Budget, Group, Node, Offer, Plan, Probe, SecretName, node_name
 from fireside.model.spark import USUAL_PORTS
@@ -17,7 +17,9 @@ from fireside.model.spec import ClusterSpec
 from fireside.model.state import Role, Topology
 from fireside.ports import Address
 from fireside.render import process as render
-from fireside.render.process import File, ProcessDefinition, Site
+from fireside.render.confdir import File
+from fireside.render.driver import driver_conf
+from fireside.render.process import ProcessDefinition, Site
 
 SECRETS = {SecretName.RPC: SecretStr("rpc-hunter2"), SecretName.CONNECT_TOKEN: SecretStr("token-hunter2")}
 PORTS = {
@@ -212,7 +214,7 @@ def test_an_owner_may_keep_tables_elsewhere_but_not_move_what_fireside_places() 
 def test_jars_and_packages_reach_every_driver_and_no_daemon() -> None:
     of = plan(spark={"jars": ["/a.jar", "/b.jar"], "packages": ["g:a:1"]})
     connect = configuration(start(Role.CONNECT, of).files)
-    own = render.driver_conf(of, site("driver"))
+    own = driver_conf(of, Address("127.0.0.1", 7077), "/shared")
     for found in (connect, own):
         assert (found["spark.jars"], found["spark.jars.packages"]) == ("/a.jar,/b.jar", "g:a:1")
     assert "spark.jars" not in configuration(start(Role.WORKER, of).files)
@@ -234,42 +236,6 @@ def test_logs_are_plain_lines_on_standard_error(role: Role) -> None:  # STD-10
 
 def test_the_same_plan_and_place_give_the_same_definition() -> None:
     assert start(Role.CONNECT) == start(Role.CONNECT)
-
-
-class TestDriversOfTheOwner:
-    def test_one_finds_the_master_with_the_secret_and_the_plans_executors(self) -> None:  # STD-14, STD-19
-        of = plan(executors={"cores": 1, "memory": "1g"})
-        found = configuration(render.driver_files(of, site("driver"), SECRETS))
-        assert found["spark.master"] == "spark://127.0.0.1:7077"
-        assert found["spark.authenticate.secret"] == "rpc-hunter2"
-        assert found["spark.driver.host"] == found["spark.driver.bindAddress"] == "127.0.0.1"
-        assert (found["spark.executor.cores"], found["spark.executor.memory"]) == ("1", "1g")
-        assert "spark.connect.authenticate.token" not in found
-
-    def test_it_writes_to_the_clusters_warehouse_with_a_catalog_in_memory(self) -> None:
-        found = render.driver_conf(plan(), site("driver"))
-        assert found["spark.sql.catalogImplementation"] == "in-memory"
-        assert found["spark.sql.warehouse.dir"] == "/c/data/warehouse"
-
-    def test_it_looks_for_a_free_port_for_its_page(self) -> None:
-        assert not {"spark.port.maxRetries", "spark.ui.port"} & render.driver_conf(plan(), site("driver")).keys()
-
-    def test_its_secret_is_in_a_file_only(self) -> None:  # SEC-03
-        of, place = plan(), site("driver")
-        visible = [render.driver_conf(of, place), render.driver_environment(place)]
-        assert "hunter2" not in repr([*visible, render.driver_files(of, place, SECRETS)])
-        assert {file.mode for file in render.driver_files(of, place, SECRETS)} == {0o600}
-
-    def test_it_is_told_where_its_configuration_and_the_workspace_are(self) -> None:
-        environment = render.driver_environment(site("driver"))
-        assert environment["SPARK_CONF_DIR"] == "/c/nodes/driver/conf"
-        assert environment["SHARED_WORKSPACE"] == "/shared"
-        assert environment["PYSPARK_PYTHON"] == environment["PYSPARK_DRIVER_PYTHON"] == "/venv/bin/python"
-
-    def test_a_cluster_without_a_master_says_so(self) -> None:
-        with pytest.raises(Unsupported, match="no master") as error:
-            render.driver_conf(plan(topology="single"), site("driver"))
-        assert error.value.hint
 
 
 class TestWhatIsMissing:

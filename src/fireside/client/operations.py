@@ -24,6 +24,8 @@ M = TypeVar("M", bound=Callable[..., Any])
 PREFIX = f"/api/v{wire.API_VERSION}"
 PATIENCE = 30.0
 """Seconds that an answer may take, unless the operation waits for something."""
+HANDSHAKE_PATIENCE = 5.0
+"""Seconds for a server to say who it is: it needs nothing for that."""
 
 Change = Literal["refuse", "merge", "replace"]
 
@@ -109,7 +111,7 @@ def signed(method: M, operation: Callable[..., Any]) -> M:
 
 def version() -> Call[wire.Version]:
     """Ask who answers: package version, API version, process id, installation."""
-    return Call("GET", "/version", wire.Version, patience=5.0)
+    return Call("GET", "/version", wire.Version, patience=HANDSHAKE_PATIENCE)
 
 
 def health() -> Call[wire.Health]:

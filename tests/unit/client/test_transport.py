@@ -24,8 +24,10 @@ from fireside.errors import (
     VersionMismatch,
 )
 
-HTTPX_ERRORS = [error for _, error in inspect.getmembers(httpx, inspect.isclass) if issubclass(error, httpx.HTTPError)]
-HTTP_ERRORS = [
+HTTPX_ERRORS: list[type[Exception]] = [
+    error for _, error in inspect.getmembers(httpx, inspect.isclass) if issubclass(error, httpx.HTTPError)
+]
+HTTP_ERRORS: list[type[Exception]] = [
     error
     for _, error in inspect.getmembers(http.client, inspect.isclass)
     if issubclass(error, http.client.HTTPException)
@@ -59,7 +61,7 @@ def test_every_error_of_the_libraries_below_is_translated(kind: type[Exception])
         (httpx.ConnectError("x"), transport.NoServer),
         (ConnectionResetError(), Unavailable),
         (BrokenPipeError(), Unavailable),
-        (http.client.RemoteDisconnected(), Unavailable),
+        (http.client.RemoteDisconnected("x"), Unavailable),
         (http.client.IncompleteRead(b""), Unavailable),
         (httpx.ReadError("x"), Unavailable),
         (httpx.RemoteProtocolError("x"), Unavailable),

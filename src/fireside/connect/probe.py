@@ -19,6 +19,7 @@ from fireside.errors import Unavailable
 from fireside.ports import Address, MasterStatus, MasterWorker
 
 _TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+_JSON = ("text/json", "application/json")  # Spark says the first
 _HANDSHAKE_SECONDS = 20.0  # the first question makes a server load classes; on a busy machine that takes seconds
 
 
@@ -57,7 +58,7 @@ class Probe:
             raise Unavailable(f"no master answers at {url}: {error or type(error).__name__}") from error
         kind = answer.headers.get("content-type", "")
         # A master answers unknown paths with status 200 and a web page, so the status alone says nothing.
-        if answer.status_code != httpx.codes.OK or not kind.startswith("application/json"):
+        if answer.status_code != httpx.codes.OK or not kind.startswith(_JSON):
             raise Unavailable(
                 f"what answers at {url} is no Spark master: status {answer.status_code}, {kind or 'bare'}"
             )

@@ -14,13 +14,16 @@ from typing import assert_never
 
 from pydantic import SecretStr
 
-from fireside.errors import InternalError
+from fireside.errors import InternalError, Unsupported
 from fireside.model import spark, versions
 from fireside.model.plan import Group, Node, Plan, SecretName, node_name
 from fireside.model.state import Role, Topology
 from fireside.ports import Address
 from fireside.render.confdir import File, conf_files
 from fireside.render.driver import dependencies
+
+_SEPARATORS = frozenset(':,;"\n')
+"""What ends a path in a class path, a list of local directories, a Derby address or options for a JVM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,10 @@ class ProcessDefinition:
 def process(plan: Plan, node: Node, site: Site, secrets: Mapping[SecretName, SecretStr]) -> ProcessDefinition:
     """Return how `node` of `plan` is started on `site`.
 
-    Raises InternalError when the site lacks a port or an address, or `secrets` a secret, that the node needs.
+    Raises Unsupported for directories that Spark cannot use, and InternalError when the site lacks a port or an
+    address, or `secrets` a secret, that the node needs.
     """
+    _check_paths(site)
     group = plan.group(node.role)
     if group is None:
         raise InternalError(f"the plan has no group for the node {node.name}")
@@ -232,6 +237,17 @@ def _environment(plan: Plan, site: Site, role: Role) -> dict[str, str]:
         # Executors inherit it: a worker kills them hard, and what they unpacked would stay in /tmp for ever.
         environment["JDK_JAVA_OPTIONS"] = f'{spark.NO_PERF_DATA} "-Djava.io.tmpdir={site.local_dir}"'
     return environment
+
+
+def _check_paths(site: Site) -> None:
+    for path in (site.node_dir, site.data_dir, site.spark_home):
+        found = sorted(_SEPARATORS & set(path))
+        if found:
+            raise Unsupported(
+                f"Spark cannot work in the directory {path!r}: it takes {' '.join(map(repr, found))} for a separator",
+                found=path,
+                hint="use a directory whose whole path has none of these characters",
+            )
 
 
 def _directories(role: Role, site: Site) -> tuple[str, ...]:

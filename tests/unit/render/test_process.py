@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from fireside.errors import InternalError
+from fireside.errors import InternalError, Unsupported
 from fireside.model import conf
 from fireside.model.plan import Budget, Group, Node, Offer, Plan, Probe, SecretName, node_name
 from fireside.model.spark import USUAL_PORTS
@@ -260,6 +260,20 @@ class TestWhatIsMissing:
         bare = tuple(group.model_copy(update={"offer": None}) for group in of.groups)
         with pytest.raises(InternalError, match="offer"):
             start(Role.WORKER, of.model_copy(update={"groups": bare}))
+
+
+@pytest.mark.parametrize("separator", [":", ",", ";", '"', "\n"])
+@pytest.mark.parametrize("place", ["node_dir", "data_dir", "spark_home"])
+def test_a_directory_that_spark_would_split_is_refused_by_name(place: str, separator: str) -> None:
+    path = f"/home/a{separator}b"
+    placed: dict[str, Any] = {place: path}
+    with pytest.raises(Unsupported, match="separator") as error:
+        start(Role.CONNECT, **placed)
+    assert error.value.found == path
+
+
+def test_blanks_and_other_alphabets_in_a_directory_are_fine() -> None:
+    assert start(Role.CONNECT, node_dir="/home/José Größe/日本").directory == "/home/José Größe/日本/work"
 
 
 def test_a_site_can_be_moved_without_touching_the_rest() -> None:

@@ -69,7 +69,7 @@ _CONNECT = {
 
 _OWN_DRIVER = {
     **_DRIVER,
-    # The catalog's database admits one process, the Connect server. The warehouse directory is the same.
+    # The database of the persistent catalog admits one process, the Connect server.
     "spark.sql.catalogImplementation": "in-memory",
 }
 

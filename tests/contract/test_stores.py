@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from fireside.errors import Refused
 from fireside.ports import Store
 from fireside.stores.sql import SqlStore
 from fireside.testing.memory_store import MemoryStore
-from fireside.testing.store_contract import CHECKS, DURABLE_CHECKS, Check, DurableCheck
+from fireside.testing.store_contract import CHECKS, DURABLE_CHECKS, Check, DurableCheck, sample_record
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -36,6 +37,17 @@ async def test_what_a_durable_store_acknowledged_is_there_when_it_is_opened_agai
         return await SqlStore.open(path)
 
     await check(await SqlStore.open(path), reopen)
+
+
+async def test_a_broken_fake_raises_what_it_was_given_until_it_is_mended() -> None:
+    store = MemoryStore()
+    store.broken = Refused("no room")
+    with pytest.raises(Refused, match="no room"):
+        await store.check()
+    with pytest.raises(Refused, match="no room"):
+        await store.create(sample_record())
+    store.broken = None
+    assert list(await store.list_clusters()) == []
 
 
 def test_every_check_is_listed() -> None:

@@ -14,8 +14,8 @@ _MEANING: dict[int, tuple[type[FiresideError], str, str]] = {
     sqlite3.SQLITE_FULL: (Refused, "there is no room left for it", "Free disk space."),
     sqlite3.SQLITE_IOERR: (
         Refused,
-        "the disk refused (full, over its quota or broken)",
-        "Free disk space and look at the machine's disk errors.",
+        "there is no room left for it (a full disk, a quota, a limit), or the disk is broken",
+        "Free disk space; if there is enough, look at the machine's disk errors.",
     ),
     sqlite3.SQLITE_READONLY: (Refused, "it may only be read", "Make the file and its directory writable to you."),
     sqlite3.SQLITE_CANTOPEN: (Refused, "it cannot be opened", "Make its directory exist and be writable to you."),

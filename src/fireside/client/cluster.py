@@ -80,7 +80,9 @@ def up(
     asked = _asked(name, spec, fields)
     before = _find(client, str(asked.get("name", "default")))
     told = _Teller(client, progress, before)
-    view = client.create(with_caller(asked) if before is None else asked, change=change)
+    if before is None or change == "replace":
+        asked = with_caller(asked)
+    view = client.create(asked, change=change)
     return Cluster(client, view, started=before is None or before.desired != "running")._wait(timeout, told)
 
 

@@ -95,7 +95,7 @@ def proposal(found: Proposal) -> wire.ProposalView:
         sums=sums(found.plan),
         total_memory=sum(group.budget.limit * group.count for group in found.plan.groups),
         room_memory=found.room.memory,
-        notes=[*found.room.notes, *found.notes],
+        notes=list(dict.fromkeys((*found.room.notes, *found.notes))),
         warnings=[finding(each) for each in found.findings if each.severity is Severity.WARNING],
         conf={group.role.value: dict(group.conf) for group in found.plan.groups},
         change=wire.ChangeView(

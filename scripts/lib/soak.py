@@ -35,9 +35,8 @@ def main() -> int:
 
 def soak(home: str, kills: int, chance: random.Random) -> int:
     """Bring a cluster up, kill and check, take it down; return the exit status."""
-    from fireside.client.cluster import stop_server
-
     import fireside
+    from fireside.client.cluster import stop_server
 
     failures: list[str] = []
     slowest: Counter[str] = Counter()
@@ -50,9 +49,7 @@ def soak(home: str, kills: int, chance: random.Random) -> int:
             wrong = check("soak")
             taken = time.monotonic() - started
             slowest[victim] = max(slowest[victim], round(taken))
-            print(
-                f"{number:4} {victim:<9} pid {pid:<8} {wrong if wrong else 'healed'} in {taken:.1f} s", flush=True
-            )
+            print(f"{number:4} {victim:<9} pid {pid:<8} {wrong if wrong else 'healed'} in {taken:.1f} s", flush=True)
             failures += [f"kill {number} of {victim}: {wrong}"] if wrong else []
         with contextlib.suppress(KeyError):
             cluster = fireside.connect("soak")
@@ -93,9 +90,8 @@ def labelled(home: str) -> list[tuple[int, str]]:
             found.append((int(entry.name), "executor"))
         elif b"fireside.gateway" in command:
             found.append((int(entry.name), "server"))
-        elif node := environment.get(b"FIRESIDE_NODE"):
-            if any(word.startswith(b"org.apache.spark.deploy.") for word in command):
-                found.append((int(entry.name), node.decode()))
+        elif any(word.startswith(b"org.apache.spark.deploy.") for word in command):
+            found.append((int(entry.name), environment.get(b"FIRESIDE_NODE", b"?").decode()))
     return found
 
 

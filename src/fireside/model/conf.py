@@ -55,6 +55,8 @@ _DRIVER = {
     "spark.storage.decommission.enabled": "true",
     "spark.storage.decommission.shuffleBlocks.enabled": "true",
     "spark.storage.decommission.rddBlocks.enabled": "true",
+    # An executor leaves only after a round that found nothing to move: by default an idle one waits 30 s for it.
+    "spark.storage.decommission.replicationReattemptInterval": "5s",
     # A bar for terminals, not for log files.
     "spark.ui.showConsoleProgress": "false",
 }

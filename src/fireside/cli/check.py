@@ -26,20 +26,16 @@ def try_out(name: options.Name = None, timeout: Limit = "60s", as_json: options.
       fireside test
       fireside test etl --json
     """
-    from fireside.client.session import open_session
     from fireside.client.smoke import smoke
 
     limit = options.seconds(timeout) or 0.0
     server = target.client()
-    spark = open_session(server.connection(target.pick(server, name)))
     results: list[CheckResult] = []
-    try:
+    with target.session(server.connection(target.pick(server, name))) as spark:
         for result in smoke(spark, timeout=limit):
             results.append(result)
             if not as_json:
                 output.say(_line(result.ok, result.name, result.seconds, result.detail))
-    finally:
-        spark.stop()
     if as_json:
         output.show_json([asdict(result) for result in results])
     if not all(result.ok for result in results):

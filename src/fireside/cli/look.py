@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,8 +25,8 @@ def ps(
       fireside ps
       fireside ps --all --json
     """
-    found = target.client().list_clusters().clusters
-    listed = [view for view in found if everything or view.phase != "stopped"]
+    found = target.listing()
+    listed = [view for view in found if everything or view["phase"] != "stopped"]
     if as_json:
         output.show_json({"clusters": listed})
         return
@@ -61,17 +61,17 @@ def status(name: options.Name = None, as_json: options.Json = False) -> None:
         output.say("\n".join(f"{title}: {link}" for title, link in view.links.items()))
 
 
-def _clusters(views: list[ClusterView]) -> str:
+def _clusters(views: list[dict[str, Any]]) -> str:
     rows = [
         (
-            view.name,
-            view.phase,
-            _workers(view),
-            view.spark,
-            view.topology,
-            view.backend,
-            _since(view.created_at),
-            "" if view.phase == "ready" else (view.message or ""),
+            view["name"],
+            view["phase"],
+            _workers(view["workers_ready"], view["workers_wanted"]),
+            view["spark"],
+            view["topology"],
+            view["backend"],
+            _since(datetime.fromisoformat(view["created_at"])),
+            "" if view["phase"] == "ready" else (view["message"] or ""),
         )
         for view in views
     ]
@@ -87,7 +87,7 @@ def _facts(view: ClusterView) -> str:
         ("reason", view.reason),
         ("to do", view.hint),
         ("spark", f"{view.spark}, {view.topology} on {view.backend}"),
-        ("workers", _workers(view)),
+        ("workers", _workers(view.workers_ready, view.workers_wanted)),
         ("change", _pending(view)),
     ]
     return "\n".join(f"{title + ':':<9} {value}" for title, value in facts if value)
@@ -123,8 +123,8 @@ def _without_empty_last(header: Sequence[str], rows: Sequence[Sequence[str]], ri
     return output.table(header[:-1], [row[:-1] for row in rows], right=right)
 
 
-def _workers(view: ClusterView) -> str:
-    return f"{view.workers_ready}/{view.workers_wanted}" if view.workers_wanted else "-"
+def _workers(ready: int, wanted: int) -> str:
+    return f"{ready}/{wanted}" if wanted else "-"
 
 
 def _since(moment: datetime) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from fireside.errors import FiresideError, NotFound
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from fireside.client.blocking import Client
+    from fireside.wire import Connection
 
 DEFAULT = "default"
 
@@ -18,6 +23,17 @@ def client() -> Client:
     from fireside.client import launch
 
     return launch.open_client(progress=output.tell)
+
+
+def listing() -> list[dict[str, Any]]:
+    """Return all clusters as the JSON of `wire.ClusterView`; start the server when none runs."""
+    from fireside import settings
+    from fireside.client import glance
+
+    found = glance.clusters(settings.load())
+    if found is None:
+        found = [view.model_dump(mode="json") for view in client().list_clusters().clusters]
+    return found
 
 
 def running_client() -> Client | None:
@@ -47,10 +63,28 @@ def pick(asked: Client, name: str | None) -> str:
     )
 
 
+@contextmanager
+def session(connection: Connection) -> Iterator[SparkSession]:
+    """Open a session for a command, and end it afterwards."""
+    import logging
+
+    from fireside.client.session import open_session
+
+    spark = open_session(connection)
+    # pyspark writes each failed query to stderr as JSON, with two stack traces; the command tells the error itself.
+    logging.getLogger("SQLQueryContextLogger").disabled = True
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
 def names_now() -> list[str]:
     """Return the names of all clusters, for completion; nothing when no server runs or it does not answer."""
+    from fireside import settings
+    from fireside.client import glance
+
     try:
-        asked = running_client()
-        return [] if asked is None else [view.name for view in asked.list_clusters().clusters]
-    except FiresideError:
+        return [view["name"] for view in glance.clusters(settings.load()) or ()]
+    except FiresideError:  # a setting that cannot be read
         return []  # a shell that completes a name has no place for an error

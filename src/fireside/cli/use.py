@@ -48,6 +48,8 @@ def sql(
         output.show_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif csv:
         _print_csv(columns, rows)
+    elif not columns:
+        output.say("done")
     else:
         output.say(output.table(columns, [[_cell(value) for value in row] for row in rows]))
         output.say(f"({len(rows)} row{'' if len(rows) == 1 else 's'})")
@@ -72,6 +74,7 @@ def run(
       fireside run etl job.py --date 2026-01-31
       fireside run --classic rdd_job.py
     """
+    from fireside.cli.main import callers_environment
     from fireside.client import run as runs
     from fireside.client import session
     from fireside.model import versions
@@ -83,10 +86,10 @@ def run(
         if connection.python is None:
             versions.match_client(session.client_version(connection.spark), connection.spark)
         command = [connection.python or sys.executable, script, *arguments]
-        code = runs.run_classic(connection, command, os.environ)
+        code = runs.run_classic(connection, command, callers_environment())
     else:
         session.greet(connection)
-        code = runs.run_client(connection, [sys.executable, script, *arguments], os.environ)
+        code = runs.run_client(connection, [sys.executable, script, *arguments], callers_environment())
     raise typer.Exit(code)
 
 
@@ -98,15 +101,9 @@ def shell(name: options.Name = None) -> None:
       fireside shell
       fireside shell etl
     """
-    from fireside.client.session import open_session
-
     connection = _connection(name)
-    spark = open_session(connection)
-    banner = f"Spark {spark.version} on {connection.name!r}. The session is spark; Ctrl-D ends."
-    try:
-        _interact(banner, {"spark": spark})
-    finally:
-        spark.stop()
+    with target.session(connection) as spark:
+        _interact(f"Spark {spark.version} on {connection.name!r}. The session is spark; Ctrl-D ends.", {"spark": spark})
 
 
 def env(
@@ -182,18 +179,15 @@ def _connection(name: str | None) -> Connection:
 
 def _answer(connection: Connection, query: str, limit: int, as_json: bool) -> tuple[list[str], list[list[Any]]]:
     """Return columns and at most `limit` + 1 rows; end with status 1 when the query fails."""
-    from fireside.client.session import open_session
     from fireside.client.smoke import query_errors
 
-    spark = open_session(connection)
-    try:
-        frame = spark.sql(query)
-        return list(frame.columns), [list(row) for row in frame.limit(limit + 1).collect()]
-    except query_errors() as error:
-        _tell_failure(str(error), as_json)
-        raise typer.Exit(FAILED) from error
-    finally:
-        spark.stop()
+    with target.session(connection) as spark:
+        try:
+            frame = spark.sql(query)
+            return list(frame.columns), [list(row) for row in frame.limit(limit + 1).collect()]
+        except query_errors() as error:
+            _tell_failure(str(error), as_json)
+            raise typer.Exit(FAILED) from error
 
 
 def _tell_failure(message: str, as_json: bool) -> None:

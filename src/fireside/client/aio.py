@@ -22,6 +22,7 @@ import httpx
 
 from fireside.client import launch, operations, transport
 from fireside.client.operations import A, Call, Stream
+from fireside.client.unixsocket import CONNECT_TIMEOUT
 from fireside.errors import InternalError
 from fireside.settings import Settings, load
 
@@ -122,7 +123,7 @@ class AsyncClient:
         return self._http
 
     def _request(self, call: Call[A] | Stream[A]) -> httpx.Request:
-        limits = httpx.Timeout(call.patience, connect=transport.CONNECT_TIMEOUT)
+        limits = httpx.Timeout(call.patience, connect=CONNECT_TIMEOUT)
         return self._open.build_request(
             call.method, call.target, content=call.content, headers=transport.HEADERS, timeout=limits
         )

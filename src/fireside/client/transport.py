@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +18,8 @@ from pydantic import ValidationError
 
 from fireside import wire
 from fireside.client.operations import A, Call, Stream
+from fireside.client.unixsocket import SocketConnection
 from fireside.errors import FiresideError, InternalError, NotAllowed, TimedOut, Unavailable, VersionMismatch
-
-CONNECT_TIMEOUT = 5.0
-"""Seconds to connect; a local socket either answers at once or not at all."""
 
 HEADERS = {"Accept": "application/json, application/x-ndjson", "Content-Type": "application/json"}
 _ABORTED = "the server of Fireside ended while it answered"
@@ -100,36 +95,6 @@ def read_line(line: bytes, answer: type[A], what: str) -> A | None:
 def describe(call: Call[Any] | Stream[Any]) -> str:
     """Return what a request asks, for error messages. The query is left out."""
     return f"{call.method} {call.path}"
-
-
-class SocketConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket whose other end belongs to this user."""
-
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect. Raises OSError, and PermissionError when another user's process listens there."""
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(CONNECT_TIMEOUT)
-            sock.connect(str(self._path))
-            check_peer(sock)
-            sock.settimeout(self.timeout)
-        except BaseException:
-            sock.close()
-            raise
-        self.sock = sock
-
-
-def check_peer(sock: socket.socket) -> None:
-    """Raise PermissionError unless this user or root listens at the other end; where the system tells (Linux)."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    if uid not in {os.getuid(), 0}:
-        raise PermissionError(f"the server belongs to user {uid}")
 
 
 def send(path: Path, call: Call[A]) -> A:

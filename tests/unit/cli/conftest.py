@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from fireside import wire
 from fireside.cli import main, target
+from fireside.client import glance
 from fireside.errors import NotFound, TimedOut
 
 
@@ -188,6 +189,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     fake = FakeServer()
     monkeypatch.setattr(target, "client", lambda: fake)
     monkeypatch.setattr(target, "running_client", lambda: fake)
+    monkeypatch.setattr(
+        glance,
+        "clusters",
+        lambda _settings: [view.model_dump(mode="json") for view in fake.list_clusters().clusters],
+    )
     return fake
 
 

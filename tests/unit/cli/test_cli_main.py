@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fireside import wire
 from fireside.cli import main, options, output
-from fireside.errors import FiresideError
 
 Run = Callable[..., Any]
 COMMANDS = [name for names in main.SECTIONS.values() for name in names]
@@ -68,14 +69,36 @@ def test_names_complete_from_a_running_server_only(server: Any, new_cluster: Any
     assert options.complete_name("e") == ["etl"]
 
 
-def test_completion_is_silent_when_no_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> None:
-        raise FiresideError("it is of another version")
+def test_completion_is_silent_when_no_server_runs(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRESIDE_HOME", str(short_tmp))
+    assert options.complete_name("e") == []
+    assert list(short_tmp.iterdir()) == []
 
-    monkeypatch.setattr("fireside.cli.target.running_client", lambda: None)
+
+def test_completion_is_silent_about_wrong_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRESIDE_GRACE", "soon")
     assert options.complete_name("e") == []
-    monkeypatch.setattr("fireside.cli.target.running_client", broken)
-    assert options.complete_name("e") == []
+
+
+def test_ps_asks_the_client_when_a_quick_look_finds_nothing(
+    fireside: Run, server: Any, new_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fireside.client.glance.clusters", lambda _settings: None)
+    server.add(new_cluster())
+    assert "default" in fireside("ps").stdout
+
+
+def test_listing_needs_neither_pydantic_nor_httpx(short_tmp: Path) -> None:
+    code = """
+        import sys
+        from fireside.client import glance
+        glance.clusters = lambda settings: []
+        from fireside.cli.main import app
+        app(["ps"], standalone_mode=False)
+        print(sorted({"pydantic", "httpx", "rich", "asyncio"} & set(sys.modules)))
+    """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert ran.stdout == "No clusters. Start one: fireside up\n[]\n"
 
 
 @pytest.mark.parametrize("module", ["fireside.cli.main", "fireside.cli.look", "fireside.cli.up", "fireside.cli.use"])

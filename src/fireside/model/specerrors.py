@@ -32,8 +32,9 @@ _PLAIN = {
 
 
 def finding(message: str, field: str, **more: str | None) -> Finding:
-    """Return an error finding whose message begins with the field."""
-    return Finding(Severity.ERROR, f"{field}: {message}" if field else message, field=field or None, **more)
+    """Return an error finding whose message begins with the field, on one line whatever the field is called."""
+    text = " ".join(f"{field}: {message}".split()) if field else message
+    return Finding(Severity.ERROR, text, field=field or None, **more)
 
 
 def findings_of(error: ErrorDetails, model: type[BaseModel]) -> list[Finding]:

@@ -32,8 +32,8 @@ DRIVER_JVM = 384
 PYTHON_PER_CORE = 128
 """One Python worker per core, where `spark.executor.pyspark.memory` does not say otherwise."""
 LEAST_HEAP = 512
-"""Spark refuses drivers and executors below 450 MiB as the JVM counts them; of 512 a serial collector shows 494 (run with
-4.3.0: both start and answer a query)."""
+"""Spark refuses drivers and executors below 450 MiB as the JVM counts them; of 512 a serial collector shows 494 (run
+with 4.3.0: both start and answer a query)."""
 LEAST_WORKER = DAEMON_HEAP + DAEMON_JVM + LEAST_HEAP + EXECUTOR_JVM + PYTHON_PER_CORE
 """A worker with one executor of one core."""
 

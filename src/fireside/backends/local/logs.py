@@ -169,15 +169,15 @@ def rotations(path: Path) -> list[Path]:
 
 
 def rotate(cluster: ClusterFiles, *, size: int, keep: int) -> None:
-    """Copy logs that outgrew `size` bytes away and empty them; keep `keep` copies of each.
+    """Copy daemons' logs that outgrew `size` bytes away and empty them; keep `keep` copies of each.
 
-    Their writers hold them open and append, so they go on at the new beginning. A full disk is no reason to lose
-    the newest lines: then the log stays as it is.
+    Executors' logs are rolled by their worker. Daemons hold theirs open and append, so they go on at the new
+    beginning. A full disk is no reason to lose the newest lines: then the log stays as it is.
     """
-    for source in sources(cluster, None):
+    for path in cluster.logs.glob("*.log"):
         with contextlib.suppress(OSError):
-            if source.path.stat().st_size > size:
-                _rotate(source.path, keep)
+            if path.stat().st_size > size:
+                _rotate(path, keep)
 
 
 def _rotate(path: Path, keep: int) -> None:

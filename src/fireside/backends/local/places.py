@@ -53,8 +53,6 @@ class Places:
         return await asyncio.to_thread(self._furnish, plan, cluster, runtime, chosen.java, python)
 
     def _survey(self, spec: ClusterSpec) -> Room:
-        if spec.spark.version is not None:
-            versions.release(spec.spark.version, installed=True)  # names the nearest one when there is none such
         runtime, chosen = self._choose(spec.spark.python, spec.spark.version)
         size = machine.measure()
         return Room(
@@ -68,6 +66,8 @@ class Places:
 
     def _choose(self, interpreter: str | None, wanted: str | None) -> tuple[Runtime, java.Choice]:
         runtime = self._runtimes.of(interpreter)
+        if wanted not in {None, runtime.spark}:
+            versions.release(wanted or "")  # names the nearest one when there is none such
         release = versions.release(check_spark(runtime, wanted), installed=True)
         versions.check_python(release, runtime.python)
         return runtime, java.choose(release, self._environment, runtime.bundled_java)

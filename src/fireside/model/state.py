@@ -57,7 +57,7 @@ class Phase(StrEnum):
 
 
 PHASE_FOLLOWS: dict[Phase, frozenset[Phase]] = {
-    Phase.PENDING: frozenset({Phase.STARTING, Phase.FAILED, Phase.STOPPING, Phase.DELETING}),
+    Phase.PENDING: frozenset({Phase.STARTING, Phase.FAILED, Phase.STOPPING, Phase.STOPPED, Phase.DELETING}),
     Phase.STARTING: frozenset({Phase.READY, Phase.FAILED, Phase.STOPPING, Phase.DELETING, Phase.STOPPED}),
     Phase.READY: frozenset(
         {Phase.DEGRADED, Phase.CHANGING, Phase.STOPPING, Phase.DELETING, Phase.STOPPED, Phase.FAILED}

@@ -1,7 +1,7 @@
 """The way to a usable cluster: which nodes are started, replaced, emptied or left alone now, and in which phase it is.
 
-- **Start order.** A node that was never started in this run waits (is *held*) until the roles that its group comes after
-  are ready. A node that died is started again without waiting for others.
+- **Start order.** A node that was never started in this run waits (is *held*) until the roles that its group comes
+  after are ready. A node that died is started again without waiting for others.
 - **Change.** Nodes of another digest are replaced one at a time, in the order of the plan: master, workers, Connect
   server. The next one goes when all before it are ready again.
 - **Scale down.** The highest ordinals are drained, and removed when they are empty or `timeouts.drain` has passed.
@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fireside.engine.decision import (
@@ -92,7 +91,7 @@ def towards_running(look: Look) -> Decision:
         message=look.trouble.message if look.trouble else _waits_for(nodes),
         nodes=nodes,
     )
-    told = (*_phase_told(look, picture, status), *_all_told(picture))
+    told = (*_adopted(look, picture), *_begun(look, picture), *_all_told(picture), *_degraded(look, picture, status))
     return Decision(status, timers, told, action, wake=_wake(look, picture, timers))
 
 
@@ -346,19 +345,16 @@ def _fine(node: NodeStatus) -> bool:
     return node.phase is NodePhase.READY
 
 
-def _phase_told(look: Look, picture: _Picture, status: ClusterStatus) -> Sequence[Told]:
-    name = look.record.name
-    told = list(_adopted(look, picture))
-    if picture.phase is look.record.status.phase:
-        return told
-    match picture.phase:
-        case Phase.STARTING:
-            told.append((EventKind.STARTING, None, f"Starting {name}: {_count(len(picture.verdicts), 'node')}"))
-        case Phase.DEGRADED:
-            told.append((EventKind.DEGRADED, None, f"{name} is degraded: it {status.message}"))
-        case _:
-            pass
-    return told
+def _begun(look: Look, picture: _Picture) -> tuple[Told, ...]:
+    if picture.phase is not Phase.STARTING or look.record.status.phase is Phase.STARTING:
+        return ()
+    return ((EventKind.STARTING, None, f"Starting {look.record.name}: {_count(len(picture.verdicts), 'node')}"),)
+
+
+def _degraded(look: Look, picture: _Picture, status: ClusterStatus) -> tuple[Told, ...]:
+    if picture.phase is not Phase.DEGRADED or look.record.status.phase is Phase.DEGRADED:
+        return ()
+    return ((EventKind.DEGRADED, None, f"{look.record.name} is degraded: it {status.message}"),)
 
 
 def _adopted(look: Look, picture: _Picture) -> tuple[Told, ...]:

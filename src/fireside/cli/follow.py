@@ -61,8 +61,7 @@ def events(name: options.Name = None, follow: Follow = False, as_json: options.J
         _objects(found)
         return
     for event in found:
-        subject = "" if event.node is None else f"{event.node}: "
-        output.say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}  {event.kind:<18}  {subject}{event.message}")
+        output.say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}  {event.kind:<18}  {event.message}")
 
 
 def _objects(forms: Iterable[BaseModel]) -> None:

@@ -77,6 +77,7 @@ def display(*, quiet: bool) -> Iterator[Display]:
 @contextmanager
 def _live() -> Iterator[Display]:
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(stderr=True, highlight=False)
 
@@ -85,12 +86,7 @@ def _live() -> Iterator[Display]:
             console.print(text, markup=False)
 
         def waiting(self, text: str) -> None:
-            status.update(_escape(text))
-
-    def _escape(text: str) -> str:
-        from rich.markup import escape
-
-        return escape(text)
+            status.update(Text(text, no_wrap=True, overflow="ellipsis"))
 
     with console.status("") as status:
         yield Live()
@@ -156,5 +152,5 @@ def _look(asked: Client, ref: str, seconds: float) -> ClusterView | None:
 def _tell_events(asked: Client, ref: str, seen: int, shown: Display) -> int:
     for event in asked.events(ref, after=seen):
         seen = event.seq
-        shown.line(event.message if event.node is None else f"{event.node}: {event.message}")
+        shown.line(event.message)
     return seen

@@ -157,7 +157,8 @@ def _show_plan(name: str, proposal: ProposalView, as_json: bool) -> None:
 
 
 def _welcome(view: ClusterView) -> None:
-    workers = f", {view.workers_ready} workers" if view.workers_wanted else ""
+    plural = "" if view.workers_ready == 1 else "s"
+    workers = f", {view.workers_ready} worker{plural}" if view.workers_wanted else ""
     output.say(f"{view.name!r} is ready: Spark {view.spark}{workers} ({view.topology}, {view.backend})")
     for title, link in view.links.items():
         output.say(f"  {title}: {link}")

@@ -197,7 +197,8 @@ class Cluster:
     def __repr__(self) -> str:
         """Return name, phase and size as last seen."""
         view = self._view
-        return f"<fireside.Cluster {view.name!r}: {view.phase}, {view.workers_ready}/{view.workers_wanted} workers>"
+        size = f", {view.workers_ready}/{view.workers_wanted} workers" if view.workers_wanted else ""
+        return f"<fireside.Cluster {view.name!r}: {view.phase}{size}>"
 
     def _repr_html_(self) -> str:
         """Return a small table for notebooks, as last seen."""
@@ -207,7 +208,7 @@ class Cluster:
         )
         rows = {
             "phase": html.escape(view.phase + (f": {view.message}" if view.message else "")),
-            "workers": f"{view.workers_ready} of {view.workers_wanted}",
+            "workers": f"{view.workers_ready} of {view.workers_wanted}" if view.workers_wanted else "",
             "Spark": html.escape(view.spark),
             "pages": links,
         }
@@ -228,6 +229,8 @@ class Cluster:
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"cluster {self.name} goes on by itself; to end it: fireside down {self.name}")
             raise
+        if self._view.desired == "deleted":
+            raise NotFound(f"cluster {self.name} is deleted")
         told.tell(self.id)
         if self._view.phase == "failed":
             raise _failure(self._view)

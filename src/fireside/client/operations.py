@@ -209,7 +209,8 @@ def connection(ref: str) -> Call[wire.Connection]:
 def wait(ref: str, timeout: float = 30.0) -> Call[wire.ClusterView]:
     """Return when the cluster is where its owner wants it, or given up.
 
-    Raises TimedOut after `timeout` seconds, naming what it waits for, and NotFound once a deleted cluster is gone.
+    A cluster that is deleted is returned as it was last, when it is gone. Raises TimedOut after `timeout` seconds,
+    naming what it waits for.
     """
     bounded = min(max(timeout, 0.0), wire.MAX_WAIT)
     return Call(

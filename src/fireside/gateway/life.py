@@ -47,7 +47,7 @@ async def live(settings: Settings, meeting: Meeting, *, started: Callable[[], No
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     async with open_engine(settings) as assembled:
         await serve(assembled, meeting, ending, idle_exit=settings.idle_exit, started=started)
-    log.info("The server has ended; clusters keep running.", extra={"event": "server.ended"})
+    log.info("The server has ended; clusters keep running.", extra={"event_name": "server.ended"})
 
 
 async def serve(
@@ -71,9 +71,9 @@ async def serve(
                 idle = until_idle(traffic, lambda: assembled.engine.busy, assembled.clock, idle_exit)
                 watchers.append(tasks.create_task(idle, name="idle"))
             started()
-            log.info("The server answers at %s.", meeting.socket, extra={"event": "server.started"})
+            log.info("The server answers at %s.", meeting.socket, extra={"event_name": "server.started"})
             await asyncio.wait({*watchers, http, engine}, return_when=asyncio.FIRST_COMPLETED)
-            log.info("The server ends.", extra={"event": "server.ending"})
+            log.info("The server ends.", extra={"event_name": "server.ending"})
             service.closing.set()
             server.should_exit = True
             await http

@@ -1,8 +1,8 @@
 """The server's log: one JSON object a line, 0600, rotated by size.
 
-A line has the time, the level, a sentence (`message`) and, where the author gave one, a stable name (`event`). Code
-logs through the standard library; structlog writes the lines. Values are never logged, only names, ids and counts:
-there is no secret to leave out.
+A line has the time, the level, a sentence (`message`) and, where the author gave one, a stable name (`event_name`).
+Code logs through structlog or the standard library; both end here. Values are never logged, only names, ids and
+counts: there is no secret to leave out.
 """
 
 from __future__ import annotations
@@ -14,10 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
 from fireside.settings import Settings
 
-_QUIET = ("httpx", "httpcore", "asyncio", "alembic", "sqlalchemy", "uvicorn.access")
+_QUIET = ("httpx", "httpcore", "asyncio", "alembic", "sqlalchemy", "uvicorn.error")
+
+
+_FACTS: tuple[Processor, ...] = (
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
 
 
 class _PrivateFile(RotatingFileHandler):
@@ -30,12 +38,7 @@ def configure(path: Path, settings: Settings) -> None:
     handler = _PrivateFile(path, maxBytes=settings.log_bytes, backupCount=settings.log_files)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.stdlib.ExtraAdder(allow=["event"]),
-            ],
+            foreign_pre_chain=[*_FACTS, structlog.stdlib.ExtraAdder(allow=["event_name"])],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
@@ -43,6 +46,11 @@ def configure(path: Path, settings: Settings) -> None:
                 structlog.processors.JSONRenderer(),
             ],
         )
+    )
+    structlog.configure(
+        processors=[*_FACTS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
     )
     root = logging.getLogger()
     root.handlers = [handler]

@@ -75,7 +75,7 @@ async def _told(request: Request, error: Exception) -> Json:
     if not isinstance(error, FiresideError):
         raise error
     if isinstance(error, InternalError):
-        log.error("%s %s: %s", request.method, request.url.path, error.message, extra={"event": "request.failed"})
+        log.error("%s %s: %s", request.method, request.url.path, error.message, extra={"event_name": "request.failed"})
     return answer(error)
 
 
@@ -139,7 +139,7 @@ async def _unexpected(request: Request, error: Exception) -> Json:
         number,
         type(error).__name__,
         exc_info=error,
-        extra={"event": "request.crashed"},
+        extra={"event_name": "request.crashed"},
     )
     return answer(
         InternalError(

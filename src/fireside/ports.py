@@ -188,8 +188,15 @@ class Backend(Protocol):
         """Return the directory that every node and the driver share, as they see it."""
         ...
 
+    async def driver_environment(self, cluster_id: str, plan: Plan) -> Mapping[str, str]:
+        """Return what a program of the owner's own needs to be a driver where the nodes run: `JAVA_HOME`; no secrets.
+
+        Empty where such a program brings its own.
+        """
+        ...
+
     async def data_of(self, cluster_id: str) -> Sequence[tuple[str, int]]:
-        """Return what `remove(purge=True)` would take away beyond `remove`: (path or name, bytes)."""
+        """Return what users made and `remove(purge=True)` would take away, logs left out: (path or name, bytes)."""
         ...
 
 

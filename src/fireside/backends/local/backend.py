@@ -124,6 +124,11 @@ class LocalBackend:
         """Return the path under which every node and the driver find the shared directory."""
         return str(workspace_of(plan, self._layout.cluster(cluster_id)))
 
+    async def driver_environment(self, cluster_id: str, plan: Plan) -> Mapping[str, str]:
+        """Return the Java that the nodes run on: this machine may have no other."""
+        place = await self._places.place(plan, self._layout.cluster(cluster_id))
+        return {"JAVA_HOME": str(place.java_home)}
+
     # ------------------------------------------------------------------------------------------ changing
 
     async def apply(
@@ -209,9 +214,9 @@ class LocalBackend:
         return Address(record.host, record.ports[port])
 
     async def data_of(self, cluster_id: str) -> Sequence[tuple[str, int]]:
-        """Return the directories that only a purge takes away, and their bytes; empty ones are left out."""
+        """Return what users made, which only a purge takes away, and its bytes; empty directories are left out."""
         cluster = self._layout.cluster(cluster_id)
-        kept = (cluster.warehouse, cluster.metastore, cluster.workspace, cluster.logs)
+        kept = (cluster.warehouse, cluster.metastore, cluster.workspace)
         sizes = [(str(path), await asyncio.to_thread(files.size_of, path)) for path in kept]
         return [(path, size) for path, size in sizes if size]
 

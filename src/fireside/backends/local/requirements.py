@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class Environments:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._lock = asyncio.Lock()
+        self._lock = threading.Lock()
 
     async def python_for(self, runtime: Runtime, requirements: Sequence[str]) -> Path:
         """Return the interpreter that has `requirements`; the runtime's own when there are none.
@@ -35,9 +36,13 @@ class Environments:
         if not requirements:
             return runtime.interpreter
         home = self._root / _name(runtime, requirements)
-        async with self._lock:  # pip fills one cache: two installations at once gain nothing
-            await asyncio.to_thread(_ensure, home, runtime, requirements)
+        await asyncio.to_thread(self._ensure, home, runtime, requirements)
         return home / "bin" / "python"
+
+    def _ensure(self, home: Path, runtime: Runtime, requirements: Sequence[str]) -> None:
+        # A lock of threads: pip goes on in its thread when the caller who waits for it is cancelled.
+        with self._lock:
+            _ensure(home, runtime, requirements)
 
 
 def _name(runtime: Runtime, requirements: Sequence[str]) -> str:

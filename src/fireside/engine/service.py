@@ -54,7 +54,8 @@ class Access:
     token: SecretStr | None
     rpc_secret: SecretStr | None
     workspace: str
-    conf: Mapping[str, str]
+    environment: Mapping[str, str]
+    """What a driver of the owner's own needs where the nodes run; no secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +277,7 @@ class Engine:
             token=stored.get(SecretName.CONNECT_TOKEN),
             rpc_secret=stored.get(SecretName.RPC),
             workspace=await backend.workspace(record.id, record.plan),
-            conf=record.plan.driver,
+            environment=await backend.driver_environment(record.id, record.plan),
         )
 
     async def health(self) -> HealthReport:

@@ -13,6 +13,7 @@ from fireside.model.plan import Plan
 from fireside.model.quantity import show_memory
 from fireside.model.state import ClusterStatus, Desired, NodePhase, NodeStatus, Phase, Role
 from fireside.ports import Address, ClusterRecord, Event, LogLine
+from fireside.render.driver import driver_conf, driver_environment
 
 
 def cluster(record: ClusterRecord) -> wire.ClusterView:
@@ -160,8 +161,12 @@ def connection(access: Access) -> wire.Connection:
         rpc_secret=access.rpc_secret.get_secret_value() if access.rpc_secret else None,
         workspace=access.workspace,
         python=plan.python,
-        conf=dict(access.conf),
-        environment={key: value for key, value in known.items() if value},
+        conf=driver_conf(plan, access.master, access.workspace) if access.master else {},
+        environment={
+            **{key: value for key, value in known.items() if value},
+            **access.environment,
+            **(driver_environment(access.master) if access.master else {}),
+        },
     )
 
 

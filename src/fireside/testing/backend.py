@@ -260,6 +260,10 @@ class FakeBackend:
         """Return the plan's workspace, or a name for the cluster's own."""
         return plan.workspace or f"/fake/{cluster_id}/workspace"
 
+    async def driver_environment(self, cluster_id: str, plan: Plan) -> Mapping[str, str]:
+        """Return nothing: no driver could use a fake."""
+        return {}
+
     async def data_of(self, cluster_id: str) -> Sequence[tuple[str, int]]:
         """Return what a test put into `machine.data`."""
         return list(self.machine.data.get((self.installation, cluster_id), []))

@@ -135,6 +135,10 @@ class FaultyBackend:
         """Pass on."""
         return await self._inner.workspace(cluster_id, plan)
 
+    async def driver_environment(self, cluster_id: str, plan: Plan) -> Mapping[str, str]:
+        """Pass on."""
+        return await self._inner.driver_environment(cluster_id, plan)
+
     async def data_of(self, cluster_id: str) -> Sequence[tuple[str, int]]:
         """Pass on, or fail as planned."""
         return await self._through("data_of", lambda: self._inner.data_of(cluster_id))

@@ -100,7 +100,7 @@ def access(connect: Address | None = None, master: Address | None = None) -> Acc
         token=SecretStr("t0ken"),
         rpc_secret=SecretStr("s3cret"),
         workspace="/w",
-        conf={"spark.x": "y"},
+        environment={"JAVA_HOME": "/java"},
     )
 
 
@@ -119,6 +119,18 @@ def test_secrets_are_told_and_never_shown() -> None:
     open_parts = found.model_dump(exclude={"token", "rpc_secret"})
     assert "t0ken" not in f"{found!r} {open_parts}"
     assert "s3cret" not in f"{found!r} {open_parts}"
+
+
+def test_a_driver_of_the_owners_own_is_told_master_address_and_java() -> None:
+    found = views.connection(access(master=Address("127.0.0.1", 7077)))
+    assert found.conf["spark.master"] == "spark://127.0.0.1:7077"
+    assert found.conf["spark.driver.host"] == "127.0.0.1"
+    assert found.environment["JAVA_HOME"] == "/java"
+    assert found.environment["SPARK_LOCAL_IP"] == "127.0.0.1"
+
+
+def test_without_a_master_there_is_nothing_for_a_driver() -> None:
+    assert views.connection(access(Address("127.0.0.1", 15002))).conf == {}
 
 
 def test_a_proposal_tells_the_sum_and_the_warnings() -> None:

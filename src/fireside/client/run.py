@@ -42,8 +42,8 @@ def client_environment(connection: Connection) -> dict[str, str]:
 
 
 def shared_environment(connection: Connection) -> dict[str, str]:
-    """Return the variables that any program of the owner may want; no secrets."""
-    variables = {**connection.environment, "SHARED_WORKSPACE": connection.workspace}
+    """Return the variables that any program of the owner may want, a classic driver included; no secrets."""
+    variables = {**_without_connect(connection.environment), "SHARED_WORKSPACE": connection.workspace}
     if connection.master is not None:
         variables["SPARK_MASTER_URL"] = connection.master
     if connection.python is not None:
@@ -53,9 +53,8 @@ def shared_environment(connection: Connection) -> dict[str, str]:
 
 def run_client(connection: Connection, command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run `command` as a Connect client of the cluster; return its exit code."""
-    kept = {name: value for name, value in environment.items() if name not in _CONNECT_ONLY}
     with _relaying() as relay:
-        return relay.run(command, {**kept, **client_environment(connection)})
+        return relay.run(command, {**_without_connect(environment), **client_environment(connection)})
 
 
 def run_classic(connection: Connection, command: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -71,9 +70,13 @@ def run_classic(connection: Connection, command: Sequence[str], environment: Map
             allowed="standalone",
             hint=f"run the script as a Connect client: fireside run {connection.name} SCRIPT",
         )
-    kept = {name: value for name, value in environment.items() if name not in _CONNECT_ONLY}
     with _relaying() as relay, _private_conf(connection) as folder:
-        return relay.run(command, {**kept, **shared_environment(connection), "SPARK_CONF_DIR": str(folder)})
+        variables = {**shared_environment(connection), "SPARK_CONF_DIR": str(folder)}
+        return relay.run(command, {**_without_connect(environment), **variables})
+
+
+def _without_connect(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in _CONNECT_ONLY}
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def connection(**changes: Any) -> Connection:
         "rpc_secret": "s3cret",
         "workspace": "/w",
         "conf": {"spark.master": "spark://127.0.0.1:7077", "spark.driver.host": "127.0.0.1"},
-        "environment": {"SPARK_LOCAL_IP": "127.0.0.1"},
+        "environment": {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_REMOTE": "sc://localhost:15002"},
     }
     return Connection(**{**facts, **changes})
 

@@ -195,3 +195,17 @@ async def test_a_second_crash_while_healing_the_first_is_healed_too(name: str) -
         await world.crash(wish, 1)
         await world.live(wish)
         await check_reached(world)
+
+
+async def test_a_crash_while_a_node_is_replaced_is_not_taken_for_its_death() -> None:
+    world = await prepared([up])
+    world.backend.gap = 5.0
+    engine = world.engine()
+    running = asyncio.create_task(engine.run())
+    await world.clock.run(_done(restart(engine)))
+    record = await record_of(world)
+    assert record is not None
+    await world.clock.run_until(lambda: "worker-2" not in world.machine.of(record.id))
+    await ended(running)
+    await world.live(None)
+    await check_reached(world)

@@ -98,12 +98,15 @@ class FakeBackend:
         installation: str = "fake",
         name: str = "local",
         ready_after: float = 0.0,
+        gap: float = 0.0,
         hints: bool = True,
     ) -> None:
         self.machine = machine or FakeMachine()
         self.installation = installation
         self.ready_after = ready_after
         """Seconds of the machine's clock until a started node answers."""
+        self.gap = gap
+        """Seconds between the end of a node that is replaced and the start of its successor."""
         self.hints = hints
         """Whether it says at once when something happens to a node; else only `observe` tells."""
         self.complete = True
@@ -178,8 +181,7 @@ class FakeBackend:
             notes.append(Note(EventKind.NOTE, f"{name} was taken away", name))
             await asyncio.sleep(0)
         for node in [node for name, node in wanted.items() if name not in hold]:
-            self._start(cluster_id, node, plan)
-            await asyncio.sleep(0)
+            await self._start(cluster_id, node, plan)
         self._hint(cluster_id)
         return notes
 
@@ -260,7 +262,7 @@ class FakeBackend:
         """Return the plan's workspace, or a name for the cluster's own."""
         return plan.workspace or f"/fake/{cluster_id}/workspace"
 
-    async def driver_environment(self, cluster_id: str, plan: Plan) -> Mapping[str, str]:
+    async def driver_environment(self, cluster_id: str, plan: Plan) -> Mapping[str, str]:  # noqa: ARG002 - no node is asked
         """Return nothing: no driver could use a fake."""
         return {}
 
@@ -277,7 +279,7 @@ class FakeBackend:
         if self.hints:
             self.machine.hint(cluster_id)
 
-    def _start(self, cluster_id: str, node: Node, plan: Plan) -> None:
+    async def _start(self, cluster_id: str, node: Node, plan: Plan) -> None:
         """Start a node unless it runs as the plan wants it."""
         key = (self.installation, cluster_id, node.name)
         digest = plan.digest(node.role)
@@ -285,6 +287,10 @@ class FakeBackend:
         # A draining node takes no work any more: only another incarnation does.
         if old is not None and old.state is not NodeState.GONE and old.digest == digest and not old.draining:
             return
+        if old is not None and self.gap and self.machine.clock:
+            del self.machine.nodes[key]
+            await self.machine.clock.sleep(self.gap)
+        await asyncio.sleep(0)
         group = plan.group(node.role)
         number = next(self.machine.numbers)
         ports = group.ports if group else ()

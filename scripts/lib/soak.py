@@ -52,7 +52,7 @@ def soak(home: str, kills: int, chance: random.Random) -> int:
             print(f"{number:4} {victim:<9} pid {pid:<8} {wrong if wrong else 'healed'} in {taken:.1f} s", flush=True)
             failures += [f"kill {number} of {victim}: {wrong}"] if wrong else []
         with contextlib.suppress(KeyError):
-            cluster = fireside.connect("soak")
+            cluster = fireside.cluster("soak")
         cluster.down(purge=True)
     finally:
         stop_server()
@@ -102,7 +102,7 @@ def check(name: str, limit: float = 120.0) -> str:
     until, last = time.monotonic() + limit, "not tried"
     while time.monotonic() < until:
         try:
-            cluster = fireside.connect(name)
+            cluster = fireside.cluster(name)
             cluster.wait(timeout=max(1.0, until - time.monotonic()))
             with contextlib.closing(Session(cluster)) as session:
                 rows = session.count(1000)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from fireside import errors
 
@@ -94,6 +94,16 @@ class ClusterList(Form):
     clusters: list[ClusterView]
 
 
+def _number(value: object) -> object:
+    if isinstance(value, (bool, str)):
+        raise ValueError(f"{value!r} is not a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
+"""What JSON Schema calls an integer: `2.0` is one, `true` and `"2"` are not."""
+
+
 def _portable(value: dict[str, Any]) -> dict[str, Any]:
     """Return `value`; raise ValueError when it has something that JSON cannot carry from here to anywhere."""
     try:
@@ -118,8 +128,8 @@ class CreateRequest(Request):
         "refuse",
         description="What to do when the cluster exists with another spec: refuse, merge the given fields, or replace.",
     )
-    start: bool = Field(True, description="Start it when it is stopped.")
-    expected_generation: int | None = Field(
+    start: StrictBool = Field(True, description="Start it when it is stopped.")
+    expected_generation: Whole | None = Field(
         None,
         description="Change it only while it has this generation, so that what was shown is what is applied.",
     )
@@ -132,13 +142,13 @@ class ChangeRequest(Request):
     change: Literal["merge", "replace"] = Field(
         "merge", description="merge: put the fields over the spec. replace: they are the spec."
     )
-    expected_generation: int | None = Field(None, description="Change it only while it has this generation.")
+    expected_generation: Whole | None = Field(None, description="Change it only while it has this generation.")
 
 
 class ScaleRequest(Request):
     """Change the number of workers."""
 
-    workers: int = Field(ge=1, le=MAX_WORKERS)
+    workers: Whole = Field(ge=1, le=MAX_WORKERS)
 
 
 class RestartRequest(Request):

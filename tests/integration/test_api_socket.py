@@ -280,18 +280,31 @@ async def test_streams_and_waits_end_when_the_server_does(server: Server, client
     assert server.ending.is_set()
 
 
+def streaming() -> int:
+    """How many tasks wait for the next item of a stream."""
+    return [task.get_name() for task in asyncio.all_tasks()].count("stream-next")
+
+
+async def until_streaming(wanted: int) -> None:
+    async with asyncio.timeout(LIMIT):
+        while streaming() != wanted:  # noqa: ASYNC110 - nobody tells when a task of the server ends
+            await asyncio.sleep(0)
+
+
 async def test_a_client_that_leaves_frees_what_it_held(server: Server, client: AsyncClient) -> None:
     await client.create({"name": "etl", "workers": 1})
-    before = {task.get_name() for task in asyncio.all_tasks()}
-    streams = [client.events("etl", follow=True) for _ in range(5)]
-    for stream in streams:
-        await anext(aiter(stream))
-    assert [task.get_name() for task in asyncio.all_tasks()].count("stream-next") == 5
-    for stream in streams:
-        await stream.aclose()  # type: ignore[attr-defined]
-    async with asyncio.timeout(LIMIT):
-        while {task.get_name() for task in asyncio.all_tasks()} - before & {"stream-next", "stream-closing"}:
-            await asyncio.sleep(0)
+    await client.wait("etl", LIMIT)
+    readers = [asyncio.create_task(_read(client)) for _ in range(5)]
+    await until_streaming(5)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+    await until_streaming(0)
+
+
+async def _read(client: AsyncClient) -> None:
+    async for _ in client.events("etl", follow=True):
+        pass
 
 
 async def test_the_socket_is_for_its_owner_alone(server: Server) -> None:

@@ -173,7 +173,7 @@ def _welcome(view: ClusterView) -> None:
 _SNIPPET = """
 In Python:
   import fireside
-  spark = fireside.connect({quoted}).session()
+  spark = fireside.cluster({quoted}).session()
   spark.range(10).show()
 
 With stock PySpark:

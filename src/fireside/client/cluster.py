@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from fireside.model.spec import ClusterSpec
 
-__all__ = ["Cluster", "Fields", "clusters", "connect", "stop_server", "up"]
+__all__ = ["Cluster", "Fields", "cluster", "clusters", "stop_server", "up"]
 
 Progress = Callable[[str], None]
 _MARGIN = 30.0
@@ -86,7 +86,7 @@ def up(
     return Cluster(client, view, started=before is None or before.desired != "running")._wait(timeout, told)
 
 
-def connect(name: str = "default") -> Cluster:
+def cluster(name: str = "default") -> Cluster:
     """Return the cluster of that name or id, in whatever phase it is. Raises NotFound."""
     client = launch.open_client()
     return Cluster(client, client.get(name))
@@ -99,7 +99,7 @@ def clusters() -> list[Cluster]:
 
 
 class Cluster:
-    """One of your clusters. Made by :func:`up`, :func:`connect` and :func:`clusters`."""
+    """One of your clusters. Made by :func:`up`, :func:`cluster` and :func:`clusters`."""
 
     def __init__(self, client: Client, view: wire.ClusterView, *, started: bool = False) -> None:
         self._client = client

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from fireside import wire
 from fireside.errors import Conflict, DoesNotFit, InvalidSpec, NotFound, TimedOut, Unavailable, Unsupported
@@ -31,26 +31,32 @@ _FAR = 2**53
 Ref = Annotated[str, Path(description="Name or id of a cluster.", min_length=1, max_length=200)]
 
 
-class Deletion(wire.Request):
+class Asked(wire.Form):
+    """Base of queries. A name that a route does not know is refused: `?purg=true` must not pass for a mild delete."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=False)
+
+
+class Deletion(Asked):
     """Query of a delete."""
 
     purge: bool = Field(False, description="Take the data (tables, workspace, logs), too.")
 
 
-class Patience(wire.Request):
+class Patience(Asked):
     """Query of a wait."""
 
     timeout: float = Field(30.0, ge=0, le=wire.MAX_WAIT, description="Seconds.")
 
 
-class EventQuery(wire.Request):
+class EventQuery(Asked):
     """Which events."""
 
     after: int = Field(0, ge=0, le=_FAR, description="Only events with a `seq` above.")
     follow: bool = Field(False, description="Go on with those to come.")
 
 
-class LogQuery(wire.Request):
+class LogQuery(Asked):
     """Which log lines."""
 
     node: str | None = Field(None, max_length=200, description="Of this node alone.")

@@ -38,7 +38,7 @@ def test_up_shows_the_snippet_the_links_and_how_to_stop(fireside: Run, server: A
         "\n"
         "In Python:\n"
         "  import fireside\n"
-        "  spark = fireside.connect('default').session()\n"
+        "  spark = fireside.cluster('default').session()\n"
         "  spark.range(10).show()\n"
         "\n"
         "With stock PySpark:\n"

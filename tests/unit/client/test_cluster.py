@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -207,13 +208,19 @@ def test_an_interrupt_says_that_it_goes_on(server: Told) -> None:
     assert "fireside down etl" in caught.value.__notes__[0]
 
 
-def test_connect_and_clusters_find_what_there_is(server: Told) -> None:
+def test_no_part_of_the_package_takes_the_place_of_a_public_name(server: Told) -> None:
+    # A submodule becomes an attribute of its package when it is imported, whatever was there before.
+    parts = {module.name for module in pkgutil.iter_modules(fireside.__path__)}
+    assert not parts & set(fireside.__all__)
+
+
+def test_cluster_and_clusters_find_what_there_is(server: Told) -> None:
     fireside.up("b")
     fireside.up("a")
-    assert fireside.connect("a").name == "a"
+    assert fireside.cluster("a").name == "a"
     assert {cluster.name for cluster in fireside.clusters()} == {"a", "b"}
     with pytest.raises(NotFound):
-        fireside.connect("c")
+        fireside.cluster("c")
 
 
 async def test_it_works_inside_a_running_loop(server: Told) -> None:

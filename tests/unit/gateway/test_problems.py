@@ -113,6 +113,8 @@ async def test_a_wrong_method_names_all_methods_of_the_route(client: httpx.Async
         (b'{"spec": {"workers": NaN}}', "spec: neither text nor a number"),
         (b'{"spec": {"name": "\\ud800"}}', "spec: neither text nor a number"),
         (b'{"expected_generation": "many"}', "expected_generation: "),
+        (b'{"expected_generation": true}', "expected_generation: "),
+        (b'{"start": 1}', "start: "),
     ],
 )
 async def test_a_body_that_has_not_its_form_is_refused(client: httpx.AsyncClient, body: bytes, words: str) -> None:

@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,6 +107,17 @@ def test_twenty_at_once_get_one_server(settings: Settings) -> None:
         if f"FIRESIDE_HOME={settings.home}" in _text(path) and "fireside.gateway" in _text(path.parent / "cmdline")
     ]
     assert servers == [answers[0][0].strip()]
+
+
+def test_of_two_servers_started_at_once_the_second_leaves(settings: Settings, meeting: Meeting) -> None:
+    # W-30: clients take turns to start one; this is what holds when they do not.
+    servers = [subprocess.Popen([sys.executable, "-m", "fireside.gateway"]) for _ in range(2)]
+    until(lambda: any(server.poll() is not None for server in servers), "one of them left")
+    left, stayed = sorted(servers, key=lambda server: server.returncode is None)
+    assert (left.returncode, stayed.poll()) == (0, None)
+    assert Client(meeting.socket).version().pid == stayed.pid == rendezvous.server_pid(meeting)
+    stayed.send_signal(signal.SIGTERM)
+    assert stayed.wait(LIMIT) == 0
 
 
 def _text(path: Path) -> str:
@@ -257,12 +267,8 @@ def test_a_server_that_hangs_is_named(settings: Settings, monkeypatch: pytest.Mo
     assert "kill 4711" in (caught.value.hint or "")
 
 
-def test_a_stream_ends_when_the_server_does(settings: Settings) -> None:
-    client = launch.open_client(settings)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.wait, "nobody", 60)
-        with pytest.raises(FiresideError):
-            waiting.result(LIMIT)
-    assert launch.stop_server(settings, timeout=LIMIT)
-    with pytest.raises(Unavailable):
-        Client(client.socket).version()
+def test_without_a_starter_nobody_answers_any_more(settings: Settings) -> None:
+    path = launch.ensure_server(settings)
+    launch.stop_server(settings, timeout=LIMIT)
+    with pytest.raises(Unavailable, match=str(path)):
+        Client(path).version()

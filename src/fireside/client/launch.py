@@ -1,8 +1,8 @@
 """Finding the server of this user, starting it when there is none, and seeing that it speaks our language.
 
-Twenty callers at once end up with one server: each may start a process, the processes compete for one lock, and those
-that lose leave quietly. The process that a caller started tells it through a pipe how the start went, so that a start
-that failed is the caller's error and not a time-out.
+Twenty callers at once end up with one server: one of them starts it while the others wait, and should two servers be
+started all the same, they compete for one lock and the loser leaves quietly. The process that a caller started tells
+it through a pipe how the start went, so that a start that failed is the caller's error and not a time-out.
 """
 
 from __future__ import annotations
@@ -120,15 +120,28 @@ def _same_language(found: wire.Version) -> None:
 
 
 def _start(settings: Settings, meeting: Meeting) -> wire.Version:
+    """Start a server, or wait for the one that another client starts; return what it says of itself."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        with rendezvous.starting(meeting) as ours:
+            found = _version(meeting)
+            if found is not None:
+                return found
+            if ours:
+                return _start_alone(settings, meeting)
+        time.sleep(_POLL)
+    raise _stuck(meeting, f"another client starts a server, and none answered within {START_TIMEOUT:g} s")
+
+
+def _start_alone(settings: Settings, meeting: Meeting) -> wire.Version:
     deadline = time.monotonic() + START_TIMEOUT
     with _process(settings, meeting) as (process, report):
-        while True:
+        while time.monotonic() < deadline:
             found = _version(meeting)
             if found is not None:
                 return found
             _raise_failure(process, report, meeting)
-            if time.monotonic() > deadline:
-                raise _stuck(meeting, f"the server of Fireside did not answer within {START_TIMEOUT:g} s of its start")
+    raise _stuck(meeting, f"the server of Fireside did not answer within {START_TIMEOUT:g} s of its start")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,8 @@ class Meeting:
     socket: Path
     lock: Path
     """Held by the server as long as it lives."""
+    starting: Path
+    """Held by the client that starts a server, until it answers: the others wait instead of starting more."""
     note: Path
     """JSON: who the server is."""
     log: Path
@@ -38,6 +42,7 @@ def meeting_of(settings: Settings) -> Meeting:
     return Meeting(
         socket=_socket_path(settings.run),
         lock=settings.run / "server.lock",
+        starting=settings.run / "starting.lock",
         note=settings.run / "server.json",
         log=settings.run / "server.log",
     )
@@ -98,6 +103,27 @@ def lock_is_free(meeting: Meeting) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return True
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def starting(meeting: Meeting) -> Iterator[bool]:
+    """Try to be the one client that starts a server; yield whether this is it. Gives the place back on leaving."""
+    try:
+        file = os.open(meeting.starting, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise cannot_use(meeting.starting, error) from error
+    try:
+        yield _locked(file)
+    finally:
+        os.close(file)
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

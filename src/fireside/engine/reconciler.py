@@ -208,15 +208,17 @@ class Reconciler:
     async def _apply(self, record: ClusterRecord, backend: Backend, hold: frozenset[str], subject: str) -> None:
         await self._make_secrets(record, backend)
         apply = backend.apply(record.id, record.generation, record.plan, hold)
-        # What a start may take is the owner's to say; a backend that hangs is found out by the same limit.
-        notes = await self._step(record, StepKind.APPLY, subject, record.spec.timeouts.ready, apply)
+        # A part of what a whole start may take, so that a backend that hangs once can be asked again.
+        limit = max(QUICK_SECONDS, record.spec.timeouts.ready / 3)
+        notes = await self._step(record, StepKind.APPLY, subject, limit, apply)
         await self._tell_notes(record.id, notes)
 
     async def _make_secrets(self, record: ClusterRecord, backend: Backend) -> None:
         """Make the secrets that the plan names and that are not there yet; those that are stay as they are."""
         if not record.plan.secrets:
             return
-        stored = await backend.read_secrets(record.id)
+        what = f"reading the secrets of {record.name}"
+        stored = await within(self._clock, QUICK_SECONDS, what, backend.read_secrets(record.id))
         missing = [name for name in record.plan.secrets if name not in stored]
         if not missing:
             return
@@ -226,7 +228,8 @@ class Reconciler:
         await self._step(record, StepKind.SECRETS, ", ".join(missing), QUICK_SECONDS, put)
 
     async def _forget(self, record: ClusterRecord, backend: Backend) -> None:
-        if not record.purge and not await backend.data_of(record.id):
+        what = f"measuring the data of {record.name}"
+        if not record.purge and not await within(self._clock, REMOVE_SECONDS, what, backend.data_of(record.id)):
             # Nothing of value is left, so the rest (old logs, secrets) need not outlive the record.
             remove = backend.remove(record.id, purge=True)
             await self._step(record, StepKind.REMOVE, _with_data(True), REMOVE_SECONDS, remove)

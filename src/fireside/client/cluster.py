@@ -80,7 +80,9 @@ def up(
     asked = _asked(name, spec, fields)
     before = _find(client, str(asked.get("name", "default")))
     told = _Teller(client, progress, before)
-    if before is None or change == "replace":
+    # What is asked for without a word on Python means the caller's. Only a name, or a change of some fields, does not
+    # speak of Python at all.
+    if before is None or (change != "merge" and asked.keys() - {"name"}):
         asked = with_caller(asked)
     view = client.create(asked, change=change)
     return Cluster(client, view, started=before is None or before.desired != "running")._wait(timeout, told)

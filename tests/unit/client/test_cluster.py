@@ -127,10 +127,23 @@ def test_up_takes_a_spec_and_keywords_go_over_it(server: Told) -> None:
     assert (server.spec()["name"], server.spec()["topology"]) == ("b", "single")
 
 
-def test_up_of_a_cluster_that_exists_brings_no_python_of_its_own(server: Told) -> None:
-    fireside.up("etl")
+def test_a_name_alone_means_the_cluster_as_it_is(server: Told) -> None:
+    fireside.up("etl", workers=2)
     fireside.up("etl")
     assert server.spec() == {"name": "etl"}
+
+
+def test_the_same_again_asks_for_the_same(server: Told) -> None:
+    fireside.up("etl", workers=2)
+    first = server.spec()
+    fireside.up("etl", workers=2)
+    assert server.spec() == first
+
+
+def test_a_change_of_some_fields_leaves_the_python_alone(server: Told) -> None:
+    fireside.up("etl", workers=2)
+    fireside.up("etl", workers=3, change="merge")
+    assert server.spec() == {"name": "etl", "workers": 3}
 
 
 def test_a_with_block_stops_what_it_started(server: Told) -> None:

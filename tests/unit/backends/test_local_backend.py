@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -442,3 +443,31 @@ async def test_a_read_only_home_is_named_before_and_refused_when_applied(
     assert "cannot make the directory" in findings[0].message
     with pytest.raises(Refused, match="home"):
         await backend.apply("c1", 1, plan_of())
+
+
+async def test_a_driver_of_the_owner_is_told_the_java_and_the_python_of_the_nodes(
+    backend: LocalBackend, up: Any, plan_of: PlanOf, stand_ins: Any
+) -> None:
+    await up()
+    environment = await backend.driver_environment("c1", plan_of())
+    site = stand_ins.sites["worker-1"]
+    assert environment == {"JAVA_HOME": site.java_home, "PYSPARK_PYTHON": site.python}
+
+
+async def test_an_apply_that_is_given_up_leaves_no_second_process_of_a_node(
+    backend: LocalBackend, plan_of: PlanOf, secrets: Secrets, settings: Settings
+) -> None:
+    await backend.put_secrets("c1", secrets)
+    for attempt in range(8):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01 * attempt):
+                await backend.apply("c1", 1, plan_of())
+    await backend.apply("c1", 1, plan_of())
+    leaders = sorted(process.label.node for process in labelled(settings) if process.leads and process.label)
+    assert leaders == sorted(ALL)
+
+
+async def test_what_others_put_into_the_home_is_not_looked_at(backend: LocalBackend, settings: Settings) -> None:
+    (settings.home / "clusters" / "not one of ours").mkdir(parents=True)
+    (settings.home / "clusters" / ".DS_Store").write_text("")
+    assert (await backend.observe()).remains == frozenset()

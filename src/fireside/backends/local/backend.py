@@ -10,10 +10,11 @@ import asyncio
 import os
 import signal
 import uuid
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
@@ -45,6 +46,9 @@ _CAPABILITIES = Capabilities(
     isolates_users=False,  # every node runs as the one system user who runs the server
     topologies=frozenset({Topology.STANDALONE, Topology.SINGLE}),
 )
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _MASTER = Role.MASTER.value
 
 
@@ -125,9 +129,9 @@ class LocalBackend:
         return str(workspace_of(plan, self._layout.cluster(cluster_id)))
 
     async def driver_environment(self, cluster_id: str, plan: Plan) -> Mapping[str, str]:
-        """Return the Java that the nodes run on: this machine may have no other."""
+        """Return the Java of the nodes, for this machine may have no other, and the Python of functions on them."""
         place = await self._places.place(plan, self._layout.cluster(cluster_id))
-        return {"JAVA_HOME": str(place.java_home)}
+        return {"JAVA_HOME": str(place.java_home), "PYSPARK_PYTHON": str(place.python)}
 
     # ------------------------------------------------------------------------------------------ changing
 
@@ -137,7 +141,7 @@ class LocalBackend:
         """Make it so. Raises Conflict for an older generation, Refused, MissingPart or Unsupported."""
         async with self._lock(cluster_id):
             cluster = self._layout.cluster(cluster_id)
-            await asyncio.to_thread(records.accept_generation, cluster, generation)
+            await _to_its_end(records.accept_generation, cluster, generation)
             recorded, table = await self._look(cluster)
             running = {
                 name: record for name, record in recorded.items() if record.process and table.has(record.process)
@@ -158,7 +162,7 @@ class LocalBackend:
                 record = recorded.get(name)
                 if record is None or record.process is None or record.draining:
                     continue
-                await asyncio.to_thread(records.write, cluster, name, record.model_copy(update={"draining": True}))
+                await _to_its_end(records.write, cluster, name, record.model_copy(update={"draining": True}))
                 if record.role is Role.WORKER and hasattr(signal, "SIGPWR"):  # elsewhere it just ends
                     processes.send(record.process, signal.SIGPWR)
 
@@ -170,14 +174,14 @@ class LocalBackend:
             names = {process.label.node for process in table.labelled(cluster_id) if process.label}
             await self._end(cluster_id, cluster, {*names, *recorded, *cluster.node_names()}, recorded)
             for path in (cluster.root,) if purge else cluster.passing:
-                await asyncio.to_thread(files.remove_tree, path)
+                await _to_its_end(files.remove_tree, path)
             return ()
 
     async def put_secrets(self, cluster_id: str, secrets: Mapping[SecretName, SecretStr]) -> None:
         """Store the secrets, one 0600 file each."""
         directory = self._layout.cluster(cluster_id).secrets
         for name, secret in secrets.items():
-            await asyncio.to_thread(files.write, directory / name.value, secret.get_secret_value())
+            await _to_its_end(files.write, directory / name.value, secret.get_secret_value())
 
     async def read_secrets(self, cluster_id: str) -> Mapping[SecretName, SecretStr]:
         """Return the secrets; empty when none are stored."""
@@ -271,7 +275,7 @@ class LocalBackend:
         await self._end(change.cluster_id, change.files, there - kept, recorded)
         change.running = {name: record for name, record in change.running.items() if name in kept | change.hold}
         for name in surplus:
-            await asyncio.to_thread(files.remove_tree, change.files.node(name).root)
+            await _to_its_end(files.remove_tree, change.files.node(name).root)
 
     async def _start_missing(self, change: _Change) -> None:
         place = await self._places.place(change.plan, change.files)
@@ -289,7 +293,7 @@ class LocalBackend:
             if (group := change.plan.group(node.role)) is not None
         }
         names = [node.name for node in change.to_start()]
-        table, replaced = await asyncio.to_thread(self._ports.allocate, change.cluster_id, wanted, names)
+        table, replaced = await _to_its_end(self._ports.allocate, change.cluster_id, wanted, names)
         change.notes += [Note(EventKind.PORT_REPLACED, str(each), each.node) for each in replaced]
         return table
 
@@ -324,7 +328,7 @@ class LocalBackend:
         key = (change.cluster_id, node.name)
         self._starting.add(key)
         try:
-            started = await asyncio.to_thread(start, launch, self._watcher)
+            started = await _to_its_end(start, launch, self._watcher)
         finally:
             self._starting.discard(key)
         if started.process is not None:
@@ -361,7 +365,7 @@ class LocalBackend:
         leaders = {name: recorded[name].process if name in recorded else None for name in names}
         await self._ender.end(cluster_id, leaders)
         for name in names:
-            await asyncio.to_thread(logs.keep_executor_logs, cluster.node(name))
+            await _to_its_end(logs.keep_executor_logs, cluster.node(name))
             if name in recorded:
                 self._painter.forget(recorded[name].incarnation)
             leader = leaders[name]
@@ -370,6 +374,19 @@ class LocalBackend:
 
     def _lock(self, cluster_id: str) -> asyncio.Lock:
         return self._locks.setdefault(cluster_id, asyncio.Lock())
+
+
+async def _to_its_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run what changes something in a thread; when cancelled, wait for its end before giving the lock back.
+
+    A thread cannot be stopped: else a start that was given up would go on beside the next one of the same node.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _master_address(table: Table) -> str | None:

@@ -123,7 +123,7 @@ class ClusterFiles:
 
     def node_names(self) -> list[str]:
         """Return the nodes that have a directory."""
-        return sorted(path.name for path in self.nodes.iterdir()) if self.nodes.is_dir() else []
+        return _directories(self.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,14 @@ class Layout:
 
     def cluster_ids(self) -> list[str]:
         """Return the clusters that have a directory."""
-        return sorted(path.name for path in self.clusters.iterdir()) if self.clusters.is_dir() else []
+        return _directories(self.clusters)
+
+
+def _directories(path: Path) -> list[str]:
+    """Return the names of directories that can be ours; what else lies there is not looked at."""
+    if not path.is_dir():
+        return []
+    return sorted(each.name for each in path.iterdir() if _SAFE.fullmatch(each.name) and each.is_dir())
 
 
 def _safe(name: str) -> str:

@@ -180,7 +180,7 @@ def send(identity: ProcessId, number: signal.Signals) -> bool:
         if descriptor is not None:
             signal.pidfd_send_signal(descriptor, number)
             return True
-        if sys.platform != "linux" and identify(identity.pid) == identity:
+        if identify(identity.pid) == identity:  # a kernel without such descriptors: as near as it can be
             os.kill(identity.pid, number)
             return True
     return False
@@ -238,7 +238,7 @@ def _pidfd(identity: ProcessId) -> Iterator[int | None]:
 
 
 def open_pidfd(identity: ProcessId) -> int | None:
-    """Return a descriptor that becomes readable when this process ends; None when it is gone, or not on Linux."""
+    """Return a descriptor that becomes readable when this process ends; None when it is gone, or without Linux 5.3."""
     if sys.platform != "linux":
         return None
     try:

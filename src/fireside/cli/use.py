@@ -82,6 +82,7 @@ def run(
     name, script, arguments = _script(words)
     connection = _connection(name)
     if classic:
+        _tell_if_it_would_wait(connection.name)
         # The cluster's own Python has the cluster's own PySpark; only another one has to be compared.
         if connection.python is None:
             versions.match_client(session.client_version(connection.spark), connection.spark)
@@ -170,6 +171,19 @@ def open_pages(
 
         for link in links.values():
             webbrowser.open(link)
+
+
+def _tell_if_it_would_wait(name: str) -> None:
+    from fireside.client.run import why_it_would_wait
+
+    page = target.client().get(name).links.get("master")
+    why = None if page is None else why_it_would_wait(page)
+    if why is not None:
+        output.tell(
+            f"note: {why}: the script waits until some are free\n"
+            f"hint: bound the Connect server: fireside up {name} --set connect.conf.spark.cores.max=1 "
+            "--set executors.cores=1"
+        )
 
 
 def _connection(name: str | None) -> Connection:

@@ -8,11 +8,13 @@ also when this process is told to end.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,7 @@ from fireside.render.confdir import conf_files
 if TYPE_CHECKING:
     from fireside.wire import Connection
 
+_MASTER_ANSWERS_WITHIN = 2.0
 _CONNECT_ONLY = ("SPARK_REMOTE", "SPARK_CONNECT_AUTHENTICATE_TOKEN", "SPARK_CONNECT_MODE_ENABLED", "SPARK_API_MODE")
 """Variables that would make a classic driver a Connect client."""
 
@@ -73,6 +76,24 @@ def run_classic(connection: Connection, command: Sequence[str], environment: Map
     with _relaying() as relay, _private_conf(connection) as folder:
         variables = {**shared_environment(connection), "SPARK_CONF_DIR": str(folder)}
         return relay.run(command, {**_without_connect(environment), **variables})
+
+
+def why_it_would_wait(master_page: str) -> str | None:
+    """Return why a new driver would get no executor now, from the master's page; None when it would, or nobody says.
+
+    Spark itself only says that the "initial job has not accepted any resources", for ever (TRB-08).
+    """
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{master_page}/json/", timeout=_MASTER_ANSWERS_WITHIN) as answer:
+            found = json.load(answer)
+        cores, used = int(found["cores"]), int(found["coresused"])
+        holders = [f"{app['name']} ({app['cores']})" for app in found["activeapps"] if app["cores"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # it is a courtesy, and from elsewhere the page may be out of reach
+    if used < cores:
+        return None
+    return f"all {cores} cores of the workers are taken, by {', '.join(holders) or 'nobody that the master names'}"
 
 
 def _without_connect(environment: Mapping[str, str]) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
+import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +49,6 @@ def test_a_script_that_a_signal_ended_has_128_and_the_signal() -> None:
 
 def test_a_client_finds_address_and_token_where_stock_pyspark_looks(tmp_path: Path) -> None:
     code = "import os, sys, json; json.dump(dict(os.environ), open(sys.argv[1], 'w'))"
-    import json
-
     file = tmp_path / "environment"
     run.run_client(connection(), python(code, str(file)), {**os.environ, "SPARK_API_MODE": "classic"})
     found = json.loads(file.read_text())
@@ -101,6 +102,37 @@ def test_the_secret_is_gone_also_when_we_are_told_to_end(tmp_path: Path, number:
 def test_a_single_cluster_has_no_master_for_a_driver() -> None:
     with pytest.raises(Unsupported, match="no master"):
         run.run_classic(connection(master=None), ["true"], {})
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ({"cores": 2, "coresused": 2, "activeapps": [{"name": "fireside", "cores": 2}]}, "taken, by fireside (2)"),
+        ({"cores": 2, "coresused": 1, "activeapps": []}, None),
+        ({"unexpected": 1}, None),
+    ],
+)
+def test_a_driver_that_would_wait_for_ever_is_told_why(page: dict[str, Any], words: str | None) -> None:
+    # TRB-08
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(page).encode())
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        why = run.why_it_would_wait(f"http://127.0.0.1:{server.server_port}")
+        thread.join()
+    assert (why is None) if words is None else (why is not None and words in why)
+
+
+def test_a_master_out_of_reach_is_no_reason(unused_port: int) -> None:
+    assert run.why_it_would_wait(f"http://127.0.0.1:{unused_port}") is None
 
 
 def test_a_missing_program_is_named() -> None:

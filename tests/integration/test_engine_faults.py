@@ -191,7 +191,7 @@ async def test_a_delete_that_would_lose_data_names_them_and_the_two_choices() ->
         assert "--purge" in str(refused.value.hint)
         await here.engine.delete(ME, "demo", purge=True)
         await here.settled()
-        assert (here.machine.nodes, here.machine.data, here.machine.secrets) == ({}, {}, {})
+        assert (here.machine.nodes, here.machine.data, here.machine.secrets) == ([], {}, {})
         with pytest.raises(NotFound):
             await here.engine.get(ME, "demo")
 

@@ -57,11 +57,14 @@ class FakeMachine:
     clock: Clock | None = None
     """What virtual delays are measured by; None: everything is ready at once."""
     epoch: str = "boot-1"
-    nodes: dict[tuple[str, str, str], FakeNode] = field(default_factory=dict)
+    clusters: dict[tuple[str, str], dict[str, FakeNode]] = field(default_factory=dict)
+    """Nodes by installation and cluster, then by name."""
     secrets: dict[tuple[str, str], dict[SecretName, SecretStr]] = field(default_factory=dict)
     generations: dict[tuple[str, str], int] = field(default_factory=dict)
     data: dict[tuple[str, str], list[tuple[str, int]]] = field(default_factory=dict)
     log: dict[tuple[str, str], list[LogLine]] = field(default_factory=dict)
+    ports: dict[Address, FakeNode] = field(default_factory=dict)
+    """Who listens where."""
     numbers: count[int] = field(default_factory=count)
     hints: set[asyncio.Queue[Hint]] = field(default_factory=set)
 
@@ -69,14 +72,41 @@ class FakeMachine:
         """Return the machine's time."""
         return self.clock.monotonic() if self.clock else 0.0
 
+    @property
+    def nodes(self) -> list[FakeNode]:
+        """Return every node of every cluster and installation, dead ones included."""
+        return [node for nodes in self.clusters.values() for node in nodes.values()]
+
     def restart(self) -> None:
         """Lose every node at once, as a restart of a real machine does."""
-        self.nodes.clear()
+        self.clusters.clear()
+        self.ports.clear()
         self.epoch = f"boot-{next(self.numbers) + 2}"
 
     def of(self, cluster_id: str) -> dict[str, FakeNode]:
         """Return the nodes of a cluster by name, dead ones included."""
-        return {node.name: node for node in self.nodes.values() if node.cluster_id == cluster_id}
+        return {
+            name: node
+            for (_, owner), nodes in self.clusters.items()
+            if owner == cluster_id
+            for name, node in nodes.items()
+        }
+
+    def put(self, node: FakeNode) -> None:
+        """Start a node, in the place of one with its name."""
+        self.take(node.installation, node.cluster_id, node.name)
+        self.clusters.setdefault((node.installation, node.cluster_id), {})[node.name] = node
+        self.ports.update(dict.fromkeys(node.addresses.values(), node))
+
+    def take(self, installation: str, cluster_id: str, name: str) -> None:
+        """End a node without a trace, if there is one."""
+        nodes = self.clusters.get((installation, cluster_id), {})
+        node = nodes.pop(name, None)
+        if node is not None:
+            for address in node.addresses.values():
+                self.ports.pop(address, None)
+        if not nodes:
+            self.clusters.pop((installation, cluster_id), None)
 
     def running(self, cluster_id: str) -> list[str]:
         """Return the names of a cluster's nodes that run."""
@@ -130,12 +160,12 @@ class FakeBackend:
 
     def lose(self, cluster_id: str, node: str) -> None:
         """Make a node vanish without a trace."""
-        del self.machine.nodes[self.installation, cluster_id, node]
+        self.machine.take(self.installation, cluster_id, node)
         self._hint(cluster_id)
 
     def node(self, cluster_id: str, node: str) -> FakeNode:
         """Return a node to look at or to change. Raises NotFound."""
-        found = self.machine.nodes.get((self.installation, cluster_id, node))
+        found = self._nodes(cluster_id).get(node)
         if found is None:
             raise NotFound(f"no node {node} of cluster {cluster_id} on this machine")
         return found
@@ -176,8 +206,8 @@ class FakeBackend:
         self.machine.generations[key] = generation
         wanted = {node.name: node for node in plan.nodes()}
         notes: list[Note] = []
-        for name in [name for name in self._names(cluster_id) if name not in wanted and name not in hold]:
-            del self.machine.nodes[*key, name]
+        for name in [name for name in self._nodes(cluster_id) if name not in wanted and name not in hold]:
+            self.machine.take(*key, name)
             notes.append(Note(EventKind.NOTE, f"{name} was taken away", name))
             await asyncio.sleep(0)
         for node in [node for name, node in wanted.items() if name not in hold]:
@@ -188,7 +218,7 @@ class FakeBackend:
     async def drain(self, cluster_id: str, nodes: Sequence[str]) -> None:
         """Mark the nodes; they are empty at once unless `drained` is off."""
         for name in nodes:
-            found = self.machine.nodes.get((self.installation, cluster_id, name))
+            found = self._nodes(cluster_id).get(name)
             if found is not None:
                 found.draining = True
                 found.children = 0 if self.drained else found.children
@@ -197,8 +227,8 @@ class FakeBackend:
     async def remove(self, cluster_id: str, *, purge: bool) -> Sequence[Note]:
         """End every node."""
         key = (self.installation, cluster_id)
-        for name in self._names(cluster_id):
-            del self.machine.nodes[*key, name]
+        for name in list(self._nodes(cluster_id)):
+            self.machine.take(*key, name)
             await asyncio.sleep(0)
         self.machine.generations.pop(key, None)
         if purge:
@@ -211,10 +241,12 @@ class FakeBackend:
     async def observe(self, cluster_id: str | None = None) -> Observation:
         """Return what there is, of one cluster or of all."""
         await asyncio.sleep(0)
+        keys = list(self.machine.clusters) if cluster_id is None else [(self.installation, cluster_id)]
         nodes = tuple(
             _observed(node)
-            for (installation, owner, _), node in self.machine.nodes.items()
-            if installation == self.installation and cluster_id in {None, owner} and owner not in self.hidden
+            for installation, owner in keys
+            if installation == self.installation and owner not in self.hidden
+            for node in self._nodes(owner).values()
         )
         remains = frozenset(node.cluster_id for node in nodes)
         return Observation(complete=self.complete, epoch=self.machine.epoch, nodes=nodes, remains=remains)
@@ -245,7 +277,7 @@ class FakeBackend:
 
     async def dial(self, cluster_id: str, node: str, port: str) -> Address:
         """Return the address of a node's port. Raises Unavailable when the node is not running."""
-        found = self.machine.nodes.get((self.installation, cluster_id, node))
+        found = self._nodes(cluster_id).get(node)
         if found is None or found.state is NodeState.GONE or port not in found.addresses:
             raise Unavailable(f"{node} is not running, so its port {port} does not answer")
         return found.addresses[port]
@@ -272,8 +304,8 @@ class FakeBackend:
 
     # ---------------------------------------------------------------------------------------- inside
 
-    def _names(self, cluster_id: str) -> list[str]:
-        return [name for kind, owner, name in self.machine.nodes if (kind, owner) == (self.installation, cluster_id)]
+    def _nodes(self, cluster_id: str) -> dict[str, FakeNode]:
+        return self.machine.clusters.get((self.installation, cluster_id), {})
 
     def _hint(self, cluster_id: str) -> None:
         if self.hints:
@@ -281,21 +313,20 @@ class FakeBackend:
 
     async def _start(self, cluster_id: str, node: Node, plan: Plan) -> None:
         """Start a node unless it runs as the plan wants it."""
-        key = (self.installation, cluster_id, node.name)
         digest = plan.digest(node.role)
-        old = self.machine.nodes.get(key)
+        old = self._nodes(cluster_id).get(node.name)
         # A draining node takes no work any more: only another incarnation does.
         if old is not None and old.state is not NodeState.GONE and old.digest == digest and not old.draining:
             return
         if old is not None and self.gap and self.machine.clock:
-            del self.machine.nodes[key]
+            self.machine.take(self.installation, cluster_id, node.name)
             await self.machine.clock.sleep(self.gap)
         await asyncio.sleep(0)
         group = plan.group(node.role)
         number = next(self.machine.numbers)
         ports = group.ports if group else ()
         first = FIRST_PORT + number * 4
-        self.machine.nodes[key] = FakeNode(
+        started = FakeNode(
             installation=self.installation,
             cluster_id=cluster_id,
             name=node.name,
@@ -307,6 +338,7 @@ class FakeBackend:
             spark=plan.spark,
             offer=group.offer if group else None,
         )
+        self.machine.put(started)
         line = LogLine(node.name, "daemon", f"{node.name} starts")
         self.machine.log.setdefault((self.installation, cluster_id), []).append(line)
 

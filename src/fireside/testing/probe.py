@@ -24,8 +24,8 @@ class FakeProbe:
     async def master(self, ui: Address) -> MasterStatus:
         """List the ready workers of the master at `ui`. Raises Unavailable."""
         master = await self._answering(ui)
-        nodes = [node for node in self._machine.of(master.cluster_id).values() if node.role is Role.WORKER]
-        workers = [_listed(node) for node in nodes if self._ready(node)]
+        nodes = self._machine.clusters[master.installation, master.cluster_id].values()
+        workers = [_listed(node) for node in nodes if node.role is Role.WORKER and self._ready(node)]
         return MasterStatus("ALIVE", tuple(workers))
 
     async def handshake(self, address: Address, token: SecretStr | None) -> str:
@@ -39,10 +39,10 @@ class FakeProbe:
     async def _answering(self, address: Address) -> FakeNode:
         self.asked += 1
         await asyncio.sleep(0)
-        for node in self._machine.nodes.values():
-            if address in node.addresses.values() and self._ready(node):
-                return node
-        raise Unavailable(f"nothing answers at {address}")
+        node = self._machine.ports.get(address)
+        if node is None or not self._ready(node):
+            raise Unavailable(f"nothing answers at {address}")
+        return node
 
     def _ready(self, node: FakeNode) -> bool:
         up = node.state is NodeState.RUNNING and self._machine.seconds() >= node.ready_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -470,4 +471,23 @@ async def test_an_apply_that_is_given_up_leaves_no_second_process_of_a_node(
 async def test_what_others_put_into_the_home_is_not_looked_at(backend: LocalBackend, settings: Settings) -> None:
     (settings.home / "clusters" / "not one of ours").mkdir(parents=True)
     (settings.home / "clusters" / ".DS_Store").write_text("")
+    assert (await backend.observe()).remains == frozenset()
+
+
+async def test_a_full_disk_does_not_keep_a_cluster_from_being_removed(
+    backend: LocalBackend, up: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await up()
+    executor = settings.home / "clusters/c1/nodes/worker-1/work/app-1/0"
+    executor.mkdir(parents=True)
+    (executor / "stderr").write_text("x")
+    with monkeypatch.context() as patch:
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        patch.setattr(Path, "mkdir", full)
+        patch.setattr(os, "fsync", full)
+        await backend.remove("c1", purge=False)
+    assert labelled(settings) == []
     assert (await backend.observe()).remains == frozenset()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fireside.backends.local import files
 from fireside.backends.local.layout import ClusterFiles, NodeFiles
+from fireside.errors import Refused
 from fireside.ports import LogLine
 
 DAEMON = "daemon"
@@ -199,13 +200,18 @@ def _owner_only(path: str, flags: int) -> int:
 
 
 def keep_executor_logs(node: NodeFiles) -> None:
-    """Move what executors wrote out of a node's directory, before that is deleted. Raises Refused."""
-    for path in _executor_logs(node.work):
-        target = node.kept_logs / path.relative_to(node.work)
-        files.make_directory(target.parent)
-        with files.refusing("keep the log", path), contextlib.suppress(FileNotFoundError):
-            path.replace(target)
-            target.chmod(0o600)
+    """Move what executors wrote out of a node's directory, before that is deleted.
+
+    On a full disk they are lost: making room must not fail for want of room. Raises Refused when old ones cannot be
+    deleted.
+    """
+    with contextlib.suppress(Refused):
+        for path in _executor_logs(node.work):
+            target = node.kept_logs / path.relative_to(node.work)
+            files.make_directory(target.parent)
+            with files.refusing("keep the log", path), contextlib.suppress(FileNotFoundError):
+                path.replace(target)
+                target.chmod(0o600)
     for stale in list(_newest_first(node.kept_logs.glob("app-*/*")))[_KEPT_EXECUTORS:]:
         files.remove_tree(stale)
 

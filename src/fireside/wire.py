@@ -315,7 +315,9 @@ def misread(finding: Mapping[str, Any], place: Sequence[str | int]) -> errors.In
     """Return the error for a value that does not have its form, from what pydantic found at `place`."""
     field = ".".join(str(part) for part in place) or "body"
     message: str = finding["msg"].removeprefix("Value error, ")
-    found: str | None = repr(finding.get("input"))[:200]
+    given = finding.get("input")
+    # Of a whole object nothing is repeated: it may carry a secret.
+    found = repr(given)[:200] if isinstance(given, (str, int, float)) else None
     match finding["type"]:
         case "extra_forbidden":
             message = "there is no such field"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import inspect
+import os
 import socket
+import struct
 import threading
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from fireside import wire
 from fireside.client import operations, transport
+from fireside.client.unixsocket import check_peer
 from fireside.errors import (
     FiresideError,
     InternalError,
@@ -139,3 +142,21 @@ def test_a_server_that_hangs_up_is_unavailable(tmp_path: Path) -> None:
 def test_errors_never_carry_the_query() -> None:
     assert transport.describe(operations.logs("a", node="n")) == "GET /clusters/a/logs"
     assert isinstance(transport.failure(404, b'{"code":"not_found","message":"m"}', "x"), NotFound)
+
+
+class Connected(socket.socket):
+    """A socket at whose other end a user with this number listens."""
+
+    def __init__(self, uid: int) -> None:
+        super().__init__(socket.AF_UNIX)
+        self.uid = uid
+
+    def getsockopt(self, *_: int) -> bytes:  # type: ignore[override]
+        return struct.pack("3i", 1, self.uid, self.uid)
+
+
+def test_another_users_server_is_not_talked_to() -> None:
+    with Connected(os.getuid()) as ours:
+        check_peer(ours)
+    with Connected(os.getuid() + 4711) as theirs, pytest.raises(PermissionError, match="belongs to user"):
+        check_peer(theirs)

@@ -77,7 +77,7 @@ def cluster(fireside: Fireside) -> str:
     up = fireside("up", "journey", "--workers", "1", "--cores", "2", *flags)
     assert up.returncode == 0, up.stderr
     assert "is ready" in up.stdout
-    assert "fireside.connect" in up.stdout
+    assert "fireside.cluster('journey').session()" in up.stdout
     return "journey"
 
 

@@ -13,11 +13,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from fireside.engine.clock import SystemClock
+from fireside.engine.service import Engine
+from fireside.errors import NotFound
+from fireside.ports import Step, StepKind
+from fireside.stores.sql import SqlStore
+from fireside.testing.backend import FakeBackend, FakeMachine
+from fireside.testing.probe import FakeProbe
 from report import in_turn, report
 
 SIZES = (100, 300, 1000)
@@ -25,90 +33,108 @@ IDLE_SECONDS = 10.0
 OWNER = "bench"
 
 
-async def measure(clusters: int, home: Path) -> dict[str, float]:
-    """Create `clusters`, wait until all are ready, leave them idle, delete them; return what it took."""
-    from fireside.engine.clock import SystemClock
-    from fireside.engine.service import Engine
-    from fireside.ports import StepKind
-    from fireside.stores.sql import SqlStore
-    from fireside.testing.backend import FakeBackend, FakeMachine
-    from fireside.testing.probe import FakeProbe
+@dataclass
+class Run:
+    """An engine on a fake machine and a real store, and what was counted while it ran."""
 
+    engine: Engine
+    steps: int = 0
+    calls: list[float] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def asked(self) -> AsyncIterator[None]:
+        """Look at a cluster again and again meanwhile, as users do, and note how long each call takes."""
+        asking = asyncio.create_task(self._ask())
+        try:
+            yield
+        finally:
+            asking.cancel()
+
+    async def _ask(self) -> None:
+        while True:
+            began = time.perf_counter()
+            await self.engine.get(OWNER, "first")
+            self.calls.append(time.perf_counter() - began)
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def opened(home: Path) -> AsyncIterator[Run]:
+    """Run an engine with one cluster: what is loaded at first use is not another cluster's."""
     clock = SystemClock()
     machine = FakeMachine(clock)
     store = await SqlStore.open(home / "fireside.db")
-    steps = 0
+    backends = {"local": FakeBackend(machine)}
+    engine = Engine(store=store, backends=backends, probe=FakeProbe(machine), clock=clock, holder="bench")
+    run = Run(engine)
     begin_step = store.begin_step
 
-    async def counted(cluster_id: str, generation: int, kind: StepKind, subject: str, at: Any) -> Any:
-        nonlocal steps
-        steps += 1
+    async def counted(cluster_id: str, generation: int, kind: StepKind, subject: str, at: datetime) -> Step:
+        run.steps += 1
         return await begin_step(cluster_id, generation, kind, subject, at)
 
     store.begin_step = counted  # type: ignore[method-assign]
-    engine = Engine(
-        store=store,
-        backends={"local": FakeBackend(machine)},
-        probe=FakeProbe(machine),
-        clock=clock,
-        holder="bench",
-    )
     running = asyncio.create_task(engine.run())
-    await engine.create(OWNER, {"name": "first"})  # what is loaded at first use is not a cluster's
+    await engine.create(OWNER, {"name": "first"})
     await engine.wait(OWNER, "first")
-    memory = resident()
-    calls: list[float] = []
-    asking = asyncio.create_task(ask(lambda: engine.get(OWNER, "first"), calls))
+    try:
+        yield run
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        await store.close()
+
+
+async def measure(clusters: int, home: Path) -> dict[str, float]:
+    """Create `clusters`, wait until all are ready, leave them idle, delete them; return what it took."""
     names = [f"c{number}" for number in range(clusters)]
+    async with opened(home) as run:
+        memory, run.steps = resident(), 0
+        async with run.asked():
+            created, ready = await make(run.engine, names)
+        used = resident() - memory
+        await asyncio.sleep(2)
+        cpu, wall = time.process_time(), time.perf_counter()
+        await asyncio.sleep(IDLE_SECONDS)
+        idle = (time.process_time() - cpu) / (time.perf_counter() - wall)
+        async with run.asked():
+            deleted = await end(run.engine, names)
+        total = ready + deleted
+        return {
+            "seconds_each": total / clusters,
+            "create_each": created / clusters,
+            "ready_each": ready / clusters,
+            "delete_each": deleted / clusters,
+            "steps_per_second": run.steps / total,
+            "call_p50": percentile(run.calls, 0.5),
+            "call_p99": percentile(run.calls, 0.99),
+            "idle_cpu": idle,
+            "kib_each": used / 1024 / clusters,
+        }
 
-    started, steps = time.perf_counter(), 0
-    await asyncio.gather(*(engine.create(OWNER, {"name": name, "workers": 2}) for name in names))
-    created = time.perf_counter() - started
-    await asyncio.gather(*(engine.wait(OWNER, name) for name in names))
-    ready = time.perf_counter() - started
-    used = resident() - memory
-    asking.cancel()
 
-    await asyncio.sleep(2)
-    cpu, wall = time.process_time(), time.perf_counter()
-    await asyncio.sleep(IDLE_SECONDS)
-    idle = (time.process_time() - cpu) / (time.perf_counter() - wall)
-
-    asking = asyncio.create_task(ask(lambda: engine.get(OWNER, "first"), calls))
+async def make(engine: Engine, names: list[str]) -> tuple[float, float]:
+    """Create all at once; return the seconds until all wishes were durable, and until all were ready."""
     began = time.perf_counter()
-    records = await engine.list_clusters(OWNER)
-    listed = time.perf_counter() - began
-    waits = [asyncio.create_task(engine.wait(OWNER, record.id)) for record in records if record.name != "first"]
+    await asyncio.gather(*(engine.create(OWNER, {"name": name, "workers": 2}) for name in names))
+    created = time.perf_counter() - began
+    await asyncio.gather(*(engine.wait(OWNER, name) for name in names))
+    return created, time.perf_counter() - began
+
+
+async def end(engine: Engine, names: list[str]) -> float:
+    """Delete all at once; return the seconds until all were forgotten."""
+    began = time.perf_counter()
     await asyncio.gather(*(engine.delete(OWNER, name, purge=True) for name in names))
-    await asyncio.gather(*waits)
-    deleted = time.perf_counter() - began
-    asking.cancel()
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
-    await store.close()
-    total = ready + deleted
-    return {
-        "seconds_each": total / clusters,
-        "create_each": created / clusters,
-        "ready_each": ready / clusters,
-        "delete_each": deleted / clusters,
-        "list_seconds": listed,
-        "steps_per_second": steps / total,
-        "call_p50": percentile(calls, 0.5),
-        "call_p99": percentile(calls, 0.99),
-        "idle_cpu": idle,
-        "kib_each": used / 1024 / clusters,
-    }
+    await asyncio.gather(*(gone(engine, name) for name in names))
+    return time.perf_counter() - began
 
 
-async def ask(call: Callable[[], Awaitable[object]], calls: list[float]) -> None:
-    """Call again and again, as a user would who looks at a cluster, and note how long each call takes."""
-    while True:
-        began = time.perf_counter()
-        await call()
-        calls.append(time.perf_counter() - began)
-        await asyncio.sleep(0.02)
+async def gone(engine: Engine, name: str) -> None:
+    """Wait until a cluster is forgotten."""
+    with suppress(NotFound):
+        await engine.wait(OWNER, name)
 
 
 def percentile(values: list[float], share: float) -> float:

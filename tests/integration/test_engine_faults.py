@@ -518,6 +518,24 @@ async def test_a_second_engine_waits_until_the_first_is_gone() -> None:
         assert "remove" in idle.calls
 
 
+async def test_an_engine_that_lost_its_lease_stops_acting_and_goes_on_when_it_has_it_again() -> None:
+    async with lab() as here:
+        await here.clock.advance(1)
+        record, _ = await here.engine.create(ME, {"name": "demo"})
+        current = await here.store.acquire("engine", "here", here.clock.now(), 1)
+        assert current is not None
+        await here.store.release(current)
+        taken = await here.store.acquire("engine", "somebody else", here.clock.now(), 60)
+        assert taken is not None
+        await here.clock.advance(30)
+        calls = len(here.faulty.calls)
+        await here.clock.advance(20)
+        assert len(here.faulty.calls) == calls
+        await here.store.release(taken)
+        assert (await here.settled()).status.phase is Phase.READY
+        assert here.machine.of(record.id)
+
+
 async def test_after_a_restart_of_the_machine_clusters_are_stopped_with_the_command_that_brings_them_back() -> None:
     here = bench()
     async with running(here.engine):

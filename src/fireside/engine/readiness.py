@@ -49,7 +49,8 @@ class Asker:
 
     async def ask(self, record: ClusterRecord, seen: Mapping[str, NodeObservation]) -> dict[str, Answer]:
         """Return the answer of each node that can be asked."""
-        asked = [node for node in record.plan.nodes() if _can_be_asked(node, record.plan, seen)]
+        digests = {group.role: record.plan.digest(group.role) for group in record.plan.groups}
+        asked = [node for node in record.plan.nodes() if _can_be_asked(seen.get(node.name), digests[node.role])]
         if not asked:
             return {}
         wants_master = any(_probe(node, record.plan) is not Probe.HANDSHAKE for node in asked)
@@ -100,9 +101,8 @@ def _probe(node: Node, plan: Plan) -> Probe | None:
     return group.probe if group else None
 
 
-def _can_be_asked(node: Node, plan: Plan, seen: Mapping[str, NodeObservation]) -> bool:
-    there = seen.get(node.name)
-    return there is not None and there.state is NodeState.RUNNING and there.digest == plan.digest(node.role)
+def _can_be_asked(there: NodeObservation | None, digest: str) -> bool:
+    return there is not None and there.state is NodeState.RUNNING and there.digest == digest
 
 
 def _from_master(node: Node, plan: Plan, seen: NodeObservation, said: MasterStatus | Answer) -> Answer:

@@ -40,6 +40,11 @@ class Roster:
         self._entries[record.id] = entry
         return old is None or old.generation != entry.generation
 
+    def clear(self) -> None:
+        """Forget all, until the store is read again."""
+        self._entries.clear()
+        self.read = False
+
     def drop(self, cluster_id: str) -> None:
         """Forget a cluster that is gone."""
         self._entries.pop(cluster_id, None)

@@ -101,11 +101,12 @@ def towards_running(look: Look) -> Decision:
 def _picture(look: Look) -> _Picture:
     record = look.record
     new = record.status.phase in _NEW_START
+    digests = {group.role: record.plan.digest(group.role) for group in record.plan.groups}
     verdicts = tuple(
         judge(
             NodeLook(
                 node=node,
-                digest=record.plan.digest(node.role),
+                digest=digests[node.role],
                 seen=look.nodes.get(node.name),
                 complete=look.complete,
                 old=_afresh(record.status.nodes.get(node.name)) if new else record.status.nodes.get(node.name),

@@ -75,11 +75,11 @@ class Supervisor:
                 except* LeaseLost:
                     log.warning("another engine acts for this store", event_name="engine.lease_lost")
                 self._reconciler.restart_timers()
-                self._roster.read = False
         finally:
             await self._give_back()
 
     async def _act(self) -> None:
+        self._roster.clear()  # every cluster is looked at anew: another engine may have acted meanwhile
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew(), name="engine lease")
             tasks.create_task(self._queue.keep_time(), name="engine timer")

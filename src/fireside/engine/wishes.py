@@ -135,7 +135,7 @@ def refuse_difference(wish: Wish) -> None:
         field=first,
         found=_shown(fields[first][1]) if first else None,
         allowed=_shown(fields[first][0]) if first else None,
-        hint=f"to change it, repeat the command with --yes, or change=\"merge\" in Python; to leave it: fireside up {name}",
+        hint=f"to change it, repeat the command with --yes (change='merge' in Python); to leave it: fireside up {name}",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from fireside.backends.local import LocalBackend
@@ -28,21 +28,22 @@ class Assembled:
 
 @asynccontextmanager
 async def open_engine(settings: Settings) -> AsyncIterator[Assembled]:
-    """Open the store and put the engine together; close the store on leaving. Nodes are left alone.
+    """Open the store and put the engine together; close what is open on leaving. Nodes are left alone.
 
     Raises Refused or VersionMismatch when the store cannot be opened.
     """
     clock = SystemClock()
-    store = await SqlStore.open(settings.database)
-    try:
+    async with AsyncExitStack() as opened:
+        store = await SqlStore.open(settings.database)
+        opened.push_async_callback(store.close)
         installation = await store.installation()
+        local = LocalBackend(settings, installation.id)
+        opened.push_async_callback(local.aclose)
         engine = Engine(
             store=store,
-            backends={"local": LocalBackend(settings, installation.id)},
-            probe=Probe(),
+            backends={local.name: local},
+            probe=await opened.enter_async_context(Probe()),
             clock=clock,
             holder=f"{socket.gethostname()}:{os.getpid()}",
         )
         yield Assembled(engine=engine, installation=installation.id, clock=clock)
-    finally:
-        await store.close()

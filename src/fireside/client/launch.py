@@ -32,6 +32,10 @@ STOP_TIMEOUT = 30.0
 _POLL = 0.02
 
 
+NODE_LABELS = frozenset({"FIRESIDE_INSTALLATION", "FIRESIDE_CLUSTER", "FIRESIDE_NODE", "FIRESIDE_INCARNATION"})
+"""What the local backend writes into the environment of its nodes, and everything that they start inherits."""
+
+
 def open_client(settings: Settings | None = None, progress: Progress | None = None) -> Client:
     """Return a client of this user's server, which is started when none runs, now or later.
 
@@ -152,7 +156,7 @@ def _process(settings: Settings, meeting: Meeting) -> Iterator[tuple[subprocess.
         with os.fdopen(os.open(meeting.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "fireside.gateway", "--report", str(theirs)],
-                env={**os.environ, "FIRESIDE_HOME": str(settings.home)},
+                env={**_environment(), "FIRESIDE_HOME": str(settings.home)},
                 cwd=settings.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -170,6 +174,11 @@ def _process(settings: Settings, meeting: Meeting) -> Iterator[tuple[subprocess.
         os.close(ours)
         # It outlives us on purpose; without this, Popen would warn of a child that still runs.
         process.returncode = process.poll() or 0
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without the labels of a node: a server that a job starts is no part of its cluster."""
+    return {name: value for name, value in os.environ.items() if name not in NODE_LABELS}
 
 
 def _raise_failure(process: subprocess.Popen[bytes], report: int, meeting: Meeting) -> None:

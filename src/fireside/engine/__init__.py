@@ -6,12 +6,16 @@ thing that is missing. Each thing is safe to repeat, so a crash at any point is 
 
 ==================  =================================================================================
 :mod:`service`      the use cases: what an owner can ask; each is durable when it returns
-:mod:`wishes`       pure-ish: what a request means against what there is (create, change, nothing)
+:mod:`wishes`       what a request means against what there is: create, start, change, nothing
 :mod:`supervisor`   the loop: lease, observers, workers, all in one TaskGroup
 :mod:`reconciler`   one look at one cluster: observe, decide, record, act
 :mod:`decide`       pure: record + observation + readiness + time → status, events, next action
-:mod:`nodes`        pure: the same for one node (deaths, back-off, readiness)
+:mod:`running`      pure: the part of it that leads to a usable cluster (order, rolling change, draining, limits)
+:mod:`nodes`        pure: the same for one node (deaths, back-off, silence)
+:mod:`decision`     the values between looking and acting
 :mod:`readiness`    asks nodes whether they can be used
+:mod:`roster`       what is remembered of all clusters at once
+:mod:`sweep`        ends what carries our id and is in no record
 :mod:`queue`        clusters that need a look; merges duplicates, never gives one out twice at once
 :mod:`broadcast`    tells followers of a cluster what happened, without polling
 :mod:`clock`        time: the system's, and time limits on any clock

@@ -175,8 +175,8 @@ def _not_ready(look: NodeLook, verdict: Verdict) -> Verdict:
     if was_ready and look.answer is None:
         return replace(verdict, status=verdict.status.model_copy(update={"phase": NodePhase.READY}))
     if was_ready:
-        why = look.answer.message if look.answer and look.answer.message else "it does not answer"
-        return _silent(look, verdict, why)
+        why = look.answer.message if look.answer and look.answer.message else "does not answer"
+        return _silent(look, verdict, f"was ready, but {why}")
     message = look.answer.message if look.answer else None
     return replace(verdict, status=verdict.status.model_copy(update={"message": message or "starting"}))
 
@@ -253,7 +253,7 @@ def _died(look: NodeLook, incarnation: str, reason: str, *, permanent: bool) -> 
     changes = {
         "phase": NodePhase.BACKING_OFF,
         "retry_at": look.now + timedelta(seconds=delay),
-        "message": f"{reason}; it is started again after {back_off(restarts):g} s",
+        "message": f"{reason}; is started again after {back_off(restarts):g} s",
     }
     again: Told = (EventKind.NODE_BACKING_OFF, name, f"{name} is started again in {back_off(restarts):g} s")
     return Verdict(

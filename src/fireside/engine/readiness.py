@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from fireside.engine.clock import within
 from fireside.engine.nodes import Answer
-from fireside.errors import FiresideError
+from fireside.errors import FiresideError, TimedOut, Unavailable
 from fireside.model.plan import Node, Offer, Plan, Probe, SecretName
 from fireside.model.quantity import show_memory
 from fireside.model.spark import GRPC, RPC, UI
@@ -71,7 +71,7 @@ class Asker:
         try:
             return await within(self.clock, ASK_SECONDS, "asking the master", self._read_master(record.id))
         except FiresideError as error:
-            return Answer(False, error.message)
+            return _no_answer(error)
 
     async def _read_master(self, cluster_id: str) -> MasterStatus:
         return await self.probe.master(await self.backend.dial(cluster_id, Role.MASTER.value, UI))
@@ -81,7 +81,7 @@ class Asker:
         try:
             version = await within(self.clock, ASK_SECONDS, what, self._shake(record, node))
         except FiresideError as error:
-            return Answer(False, error.message)
+            return _no_answer(error)
         if version != record.plan.spark:
             return Answer(False, f"it answers as Spark {version}, the plan says {record.plan.spark}")
         return Answer(True)
@@ -94,6 +94,17 @@ class Asker:
         if SecretName.CONNECT_TOKEN not in record.plan.secrets:
             return None
         return (await self.backend.read_secrets(record.id)).get(SecretName.CONNECT_TOKEN)
+
+
+def _no_answer(error: FiresideError) -> Answer:
+    """Return why a node could not be asked; the usual reasons in few words, because owners read them all the time."""
+    match error:
+        case TimedOut():
+            return Answer(False, f"gives no answer within {ASK_SECONDS:g} s")
+        case Unavailable():
+            return Answer(False, "does not answer")
+        case _:
+            return Answer(False, error.message)
 
 
 def _probe(node: Node, plan: Plan) -> Probe | None:

@@ -102,6 +102,10 @@ class Model:
     def apply(self, hold: frozenset[str]) -> None:
         plan = self.record.plan
         wanted = {node.name: plan.digest(node.role) for node in plan.nodes()}
+        # A node that the owner does not want any more goes when its time to drain is over, whatever is known of it.
+        doubtful = {name for name, node in self.nodes.items() if node.state is NodeState.UNKNOWN and name in wanted}
+        assert self.complete, "acted on a picture that is not complete"
+        assert doubtful <= hold, "acted on a node of which nothing is known"
         for name in [name for name in self.nodes if name not in wanted and name not in hold]:
             del self.nodes[name]
         for name, digest in wanted.items():

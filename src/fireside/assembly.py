@@ -45,5 +45,6 @@ async def open_engine(settings: Settings) -> AsyncIterator[Assembled]:
             probe=await opened.enter_async_context(Probe()),
             clock=clock,
             holder=f"{socket.gethostname()}:{os.getpid()}",
+            poll=settings.poll,
         )
         yield Assembled(engine=engine, installation=installation.id, clock=clock)

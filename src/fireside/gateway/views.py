@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fireside import wire
 from fireside.engine.service import Access, HealthReport, Proposal
+from fireside.model import sizing
 from fireside.model.findings import Finding, Severity
 from fireside.model.plan import Plan
 from fireside.model.quantity import show_memory
+from fireside.model.spec import json_schema
 from fireside.model.state import ClusterStatus, Desired, NodePhase, NodeStatus, Phase, Role
 from fireside.ports import Address, ClusterRecord, Event, LogLine
 from fireside.render.driver import driver_conf, driver_environment
@@ -94,7 +97,7 @@ def proposal(found: Proposal) -> wire.ProposalView:
     return wire.ProposalView(
         spec=found.spec.model_dump(mode="json"),
         sums=sums(found.plan),
-        total_memory=sum(group.budget.limit * group.count for group in found.plan.groups),
+        total_memory=sizing.total(found.plan),
         room_memory=found.room.memory,
         notes=list(dict.fromkeys((*found.room.notes, *found.notes))),
         warnings=[finding(each) for each in found.findings if each.severity is Severity.WARNING],
@@ -108,16 +111,7 @@ def proposal(found: Proposal) -> wire.ProposalView:
 
 def sums(plan: Plan) -> list[wire.Sum]:
     """Return the memory sum of each role's nodes."""
-    return [
-        wire.Sum(
-            role=group.role.value,
-            count=group.count,
-            cores=group.cores,
-            limit=group.budget.limit,
-            parts={part.name: part.mib for part in group.budget.parts},
-        )
-        for group in plan.groups
-    ]
+    return [wire.Sum(**asdict(each)) for each in sizing.sums(plan)]
 
 
 def finding(found: Finding) -> wire.Problem:
@@ -195,7 +189,5 @@ def removal(name: str, data: Sequence[tuple[str, int]]) -> wire.Removal:
 
 
 def schema() -> Mapping[str, Any]:
-    """Return the JSON Schema of the spec."""
-    from fireside.model.spec import ClusterSpec
-
-    return ClusterSpec.model_json_schema()
+    """Return the JSON Schema of a spec as it is written, short forms included."""
+    return json_schema()

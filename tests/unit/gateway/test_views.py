@@ -162,3 +162,9 @@ def test_health_is_degraded_by_any_dependency() -> None:
     assert views.health(HealthReport({"store": "ok", "local": "ok"}, None, ())).status == "ok"
     report = HealthReport({"store": "ok", "local": "no Java"}, "the store is new", ("x",))
     assert views.health(report).status == "degraded"
+
+
+def test_the_schema_knows_the_short_forms_that_a_spec_may_have() -> None:
+    # The same document as `fireside schema`: an editor must not refuse `workers: 2`.
+    workers = views.schema()["properties"]["workers"]
+    assert {"type": "integer", "minimum": 1, "maximum": 1000} in workers["anyOf"]

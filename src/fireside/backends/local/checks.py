@@ -12,6 +12,7 @@ from pathlib import Path
 from fireside.backends.local import files, machine
 from fireside.backends.local.runtime import Runtime
 from fireside.errors import Refused
+from fireside.model import sizing
 from fireside.model.findings import Finding, Severity
 from fireside.model.plan import Plan
 
@@ -120,7 +121,7 @@ def _requirements(requirements: Sequence[str], runtime: Runtime) -> Iterator[Fin
 
 
 def _memory(plan: Plan) -> Iterator[Finding]:
-    asked = sum(group.count * group.budget.limit for group in plan.groups)
+    asked = sizing.total(plan)
     free = machine.measure().available
     if asked > free:
         yield Finding(

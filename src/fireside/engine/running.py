@@ -76,7 +76,9 @@ def towards_running(look: Look) -> Decision:
     """Return what brings a cluster that is wanted closer to being usable."""
     picture = _picture(look)
     timers = _timers(look, picture)
-    if failure := _failure(look, picture, timers):
+    failure = _failure(look, picture, timers)
+    # A new attempt begins before it can fail: its owner sees it start, and the table of phases has no other way.
+    if failure and look.record.status.phase not in _NEW_START:
         return _failed(look, picture, failure)
     if picture.phase is Phase.READY:
         return _ready(look, picture, timers)
@@ -92,7 +94,7 @@ def towards_running(look: Look) -> Decision:
         nodes=nodes,
     )
     told = (*_adopted(look, picture), *_begun(look, picture), *_all_told(picture), *_degraded(look, picture, status))
-    return Decision(status, timers, told, action, wake=_wake(look, picture, timers))
+    return Decision(status, timers, told, action, wake=0.0 if failure else _wake(look, picture, timers))
 
 
 # ------------------------------------------------------------------------------------------- the picture

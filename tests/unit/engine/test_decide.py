@@ -203,7 +203,7 @@ WHAT = [
 ]  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=200)
 @given(history=st.lists(st.sampled_from(WHAT), max_size=60), seed=st.integers(0, 2**16))
 def test_no_history_leaves_the_table_and_every_history_ends_at_the_spec(history: list[str], seed: int) -> None:
     chance = random.Random(seed)
@@ -277,3 +277,18 @@ def test_the_back_off_doubles_up_to_a_minute(deaths: int, seconds: float) -> Non
 def test_every_phase_can_be_left_to_be_deleted() -> None:
     reachable = {phase: follows for phase, follows in PHASE_FOLLOWS.items() if phase is not Phase.DELETING}
     assert all(Phase.DELETING in follows for follows in reachable.values())
+
+
+def test_a_stopped_cluster_whose_node_cannot_start_starts_before_it_fails() -> None:
+    world = model()
+    world.wish(desired=Desired.STOPPED)
+    world.settle()
+    world.wish(desired=Desired.RUNNING)
+    world.nodes["master"] = NodeObservation(
+        "c1", "master", "m#1", NodeState.GONE, reason="port 7077 taken by pid 812", permanent=True
+    )
+    world.step()
+    assert world.record.status.phase is Phase.STARTING
+    world.step()
+    assert world.record.status.phase is Phase.FAILED
+    assert "pid 812" in str(world.record.status.message)

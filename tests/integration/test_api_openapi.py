@@ -16,7 +16,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from fireside.engine.clock import SystemClock
 from fireside.engine.service import Engine
-from fireside.gateway.app import Service, create_app
+from fireside.gateway.app import create_app
+from fireside.gateway.context import Service
 from fireside.testing.backend import FakeBackend
 from fireside.testing.memory_store import MemoryStore
 from fireside.testing.probe import FakeProbe

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Annotated
-
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI
 
 from fireside import wire
 from fireside.client.operations import PREFIX
-from fireside.engine.service import Engine
-from fireside.gateway import problems
-
-
-@dataclass(frozen=True)
-class Service:
-    """What the routes work with."""
-
-    engine: Engine
-    installation: str
-    """Id of the installation."""
-    version: str
-    """Version of the package."""
-    stop: Callable[[], None]
-    """Begin the end of the server; returns at once."""
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the server begins to end: whoever waits or streams has to come to an end."""
-
-
-def service(request: Request) -> Service:
-    """Return what the application was made with."""
-    found = request.app.state.service
-    if not isinstance(found, Service):
-        raise TypeError("the application has no service")
-    return found
-
-
-Serving = Annotated[Service, Depends(service)]
+from fireside.gateway import cluster_routes, problems, server_routes
+from fireside.gateway.context import Service
 
 
 def create_app(serving: Service) -> FastAPI:
     """Return the application. It starts nothing: the engine's `run` belongs to the caller."""
-    from fireside.gateway import cluster_routes, server_routes
-
     app = FastAPI(
         title="Fireside",
         version=f"{wire.API_VERSION}",

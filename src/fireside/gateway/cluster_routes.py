@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field
 from fireside import wire
 from fireside.errors import Conflict, DoesNotFit, InvalidSpec, NotFound, TimedOut, Unavailable, Unsupported
 from fireside.gateway import views
-from fireside.gateway.app import Service, Serving
 from fireside.gateway.auth import Owner
+from fireside.gateway.context import Service, Serving
 from fireside.gateway.problems import declared
 from fireside.gateway.streams import Lines, lines
 from fireside.ports import ClusterRecord

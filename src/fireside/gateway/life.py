@@ -21,7 +21,8 @@ from fireside import __version__, wire
 from fireside.assembly import Assembled, open_engine
 from fireside.client import rendezvous
 from fireside.client.rendezvous import Meeting
-from fireside.gateway.app import Service, create_app
+from fireside.gateway.app import create_app
+from fireside.gateway.context import Service
 from fireside.gateway.idle import Traffic, until_idle
 from fireside.settings import Settings
 

@@ -15,8 +15,8 @@ from fastapi import APIRouter
 from fireside import wire
 from fireside.errors import Conflict, DoesNotFit, InvalidSpec, Unsupported
 from fireside.gateway import views
-from fireside.gateway.app import Serving
 from fireside.gateway.auth import Owner
+from fireside.gateway.context import Serving
 from fireside.gateway.problems import declared
 
 router = APIRouter(tags=["server"], responses=declared())

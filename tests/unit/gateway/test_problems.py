@@ -13,7 +13,8 @@ import pytest
 from fireside import wire
 from fireside.engine.service import Engine, Mode
 from fireside.errors import FiresideError
-from fireside.gateway.app import Service, create_app
+from fireside.gateway.app import create_app
+from fireside.gateway.context import Service
 from fireside.gateway.problems import MAX_BODY
 from fireside.ports import ClusterRecord
 

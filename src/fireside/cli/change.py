@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from fireside.cli import options, output, progress, target
-from fireside.cli.up import watched
 
 
 def scale(
@@ -31,7 +30,7 @@ def scale(
     after = progress.last_event(server, name)
     view = server.scale(name, workers)
     if wait and view.desired == "running":
-        view = watched(server, view, timeout=seconds, quiet=as_json, after=after)
+        view = progress.watched(server, view, timeout=seconds, quiet=as_json, after=after)
     if as_json:
         output.show_json(view)
     else:
@@ -63,7 +62,7 @@ def restart(
     after = progress.last_event(server, name)
     view = server.restart(name, roles or [])
     if wait:
-        view = watched(server, view, timeout=seconds, quiet=as_json, after=after)
+        view = progress.watched(server, view, timeout=seconds, quiet=as_json, after=after)
     if as_json:
         output.show_json(view)
     else:

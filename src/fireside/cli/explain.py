@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from fireside.cli import options, output, target, wish
-from fireside.cli.up import tell_notes, with_caller_if_new
-
-if TYPE_CHECKING:
-    from fireside.wire import ProposalView, Sum
+from fireside.cli import options, output, proposal, target, wish
 
 
 def explain(
@@ -37,12 +33,12 @@ def explain(
     """
     asked = wish.read(wish.Flags(name, file, workers, cores, memory, topology, fields, conf))
     server = target.client()
-    proposal = server.plan(with_caller_if_new(server, asked), change=asked.mode)
+    plan = server.plan(wish.with_caller_if_new(server, asked), change=asked.mode)
     if as_json:
-        output.show_json(proposal)
+        output.show_json(plan)
         return
-    tell_notes(proposal)
-    show(proposal, conf=show_conf)
+    proposal.tell_notes(plan)
+    proposal.show(plan, conf=show_conf)
 
 
 def schema() -> None:
@@ -55,34 +51,3 @@ def schema() -> None:
     from fireside.model.spec import json_schema
 
     output.show_json(json_schema())
-
-
-def show(proposal: ProposalView, *, conf: bool = False) -> None:
-    """Print the sums of a plan, and the configuration of its roles when asked to."""
-    for item in proposal.sums:
-        output.say(_sum(item))
-        output.say()
-    output.say(_room(proposal))
-    if conf:
-        for role, values in proposal.conf.items():
-            output.say()
-            output.say(f"{role}:")
-            for key, value in sorted(values.items()):
-                output.say(f"  {key}={value}")
-
-
-def _sum(item: Sum) -> str:
-    """Return one role's memory as a sum: its parts, a line, the limit."""
-    title = f"{item.role}: {item.count} x {item.cores} core{'s' if item.cores > 1 else ''}"
-    width = max(len(part) for part in (*item.parts, "limit of a node"))
-    digits = len(str(item.limit))
-    rows = [f"  {part:<{width}}  {mib:>{digits}} MiB" for part, mib in item.parts.items()]
-    total = f"  {'limit of a node':<{width}}  {item.limit:>{digits}} MiB"
-    return "\n".join([title, *rows, f"  {'-' * (len(total) - 2)}", total])
-
-
-def _room(proposal: ProposalView) -> str:
-    parts = " + ".join(f"{item.count} x {item.limit}" for item in proposal.sums)
-    left = proposal.room_memory - proposal.total_memory
-    verdict = f"{left} MiB are left" if left >= 0 else f"{-left} MiB are missing"
-    return f"all nodes: {parts} = {proposal.total_memory} MiB of {proposal.room_memory} MiB here; {verdict}"

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+import typer
+
 from fireside.cli import output
 from fireside.errors import FiresideError, NotFound, Refused, TimedOut, Unavailable
 
@@ -124,6 +126,20 @@ def settle(
                 f"{name!r} is still {current.phase} after {limit:g}s: {current.message or 'no reason is known'}",
                 hint=f"it goes on by itself: fireside status {name}",
             )
+
+
+def watched(server: Client, view: ClusterView, *, timeout: float | None, quiet: bool, after: int) -> ClusterView:
+    """Wait for a cluster and show it. After Ctrl-C, say in which state it is left, and end with 130."""
+    try:
+        with display(quiet=quiet) as shown:
+            return settle(server, view, shown, timeout=timeout, after=after)
+    except KeyboardInterrupt as error:
+        output.tell(
+            f"interrupted: {view.name!r} goes on by itself\n"
+            f"  see it:   fireside status {view.name}\n"
+            f"  stop it:  fireside down {view.name}"
+        )
+        raise typer.Exit(130) from error
 
 
 def checked(view: ClusterView) -> ClusterView:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from fireside.errors import NotFound
+
 if TYPE_CHECKING:
+    from fireside.client.blocking import Client
     from fireside.client.specfile import SpecFile
 
 
@@ -59,6 +62,19 @@ def read(flags: Flags, folder: Path | None = None) -> Wish:
     asked = merge(base, over)
     _check(asked, file)
     return Wish(asked, file)
+
+
+def with_caller_if_new(server: Client, asked: Wish) -> dict[str, Any]:
+    """Return the wish with the caller's Python and PySpark, unless it only changes a cluster that exists."""
+    from fireside.client.caller import with_caller
+
+    if asked.mode == "merge":
+        try:
+            server.get(asked.name)
+        except NotFound:
+            return with_caller(asked.asked)
+        return asked.asked
+    return with_caller(asked.asked)
 
 
 def _check(asked: dict[str, Any], file: SpecFile | None) -> None:

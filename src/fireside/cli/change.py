@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fireside.cli import options, output, progress, target
+from fireside.client import waiting
 
 
 def scale(
@@ -27,7 +28,7 @@ def scale(
     """
     seconds = options.seconds(timeout)
     server = target.client()
-    after = progress.last_event(server, name)
+    after = waiting.last_event(server, name)
     view = server.scale(name, workers)
     if wait and view.desired == "running":
         view = progress.watched(server, view, timeout=seconds, quiet=as_json, after=after)
@@ -59,7 +60,7 @@ def restart(
     seconds = options.seconds(timeout)
     server = target.client()
     name = target.pick(server, name)
-    after = progress.last_event(server, name)
+    after = waiting.last_event(server, name)
     view = server.restart(name, roles or [])
     if wait:
         view = progress.watched(server, view, timeout=seconds, quiet=as_json, after=after)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fireside.cli import options, output, progress, target
+from fireside.client import waiting
 from fireside.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class _Ending:
         if self._server.get(name).phase == "stopped":
             self._say(f"{name!r} is stopped already")
             return
-        after = progress.last_event(self._server, name)
+        after = waiting.last_event(self._server, name)
         view = self._server.stop(name)
         if self._limit is None:
             self._say(f"{name!r} is stopping")
@@ -115,7 +116,7 @@ class _Ending:
     def delete(self, name: str) -> None:
         """Delete a cluster and its data."""
         view = self._server.get(name)
-        after = progress.last_event(self._server, name)
+        after = waiting.last_event(self._server, name)
         self._server.delete(name, purge=True)
         if self._limit is not None:
             try:

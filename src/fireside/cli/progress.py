@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 import typer
 
 from fireside.cli import output
-from fireside.errors import FiresideError, NotFound, Refused, TimedOut, Unavailable
+from fireside.client import waiting
+from fireside.errors import TimedOut, Unavailable
 
 if TYPE_CHECKING:
     from fireside.client.blocking import Client
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _LOOK = 1.0
 """Seconds that the server may hold one question: the longest that a new message stays unseen."""
-_MARGIN = 30.0
 
 
 class Display(Protocol):
@@ -94,14 +94,6 @@ def _live() -> Iterator[Display]:
         yield Live()
 
 
-def last_event(asked: Client, ref: str) -> int:
-    """Return the number of the last event there is; 0 when there is none, or no such cluster."""
-    try:
-        return max((event.seq for event in asked.events(ref)), default=0)
-    except NotFound:
-        return 0
-
-
 def settle(
     asked: Client, view: ClusterView, shown: Display, *, timeout: float | None = None, after: int = 0
 ) -> ClusterView:
@@ -111,15 +103,15 @@ def settle(
     limit and a margin, so that its reason comes first), NotFound when the cluster is deleted, and the error that a
     failed cluster stands for.
     """
-    name, seen = view.name, after
-    limit = view.ready_timeout + _MARGIN if timeout is None else timeout
+    name, seen, current = view.name, after, view
+    limit = view.ready_timeout + waiting.MARGIN if timeout is None else timeout
     deadline = time.monotonic() + limit
     while True:
         settled = _look(asked, view.id, min(_LOOK, max(0.0, deadline - time.monotonic())))
         seen = _tell_events(asked, view.id, seen, shown)
         if settled is not None:
             return checked(settled)
-        current = asked.get(view.id)
+        current = _current(asked, current)
         shown.waiting(current.message or f"{name} is {current.phase}")
         if time.monotonic() >= deadline:
             raise TimedOut(
@@ -145,28 +137,29 @@ def watched(server: Client, view: ClusterView, *, timeout: float | None, quiet: 
 def checked(view: ClusterView) -> ClusterView:
     """Return a cluster that has settled; raise what a failed one stands for."""
     if view.phase == "failed":
-        raise failure(view)
+        raise waiting.failure(view)
     return view
-
-
-def failure(view: ClusterView) -> FiresideError:
-    """Return the error that a failed cluster stands for."""
-    kind = TimedOut if view.reason == "timeout" else Refused
-    return kind(
-        f"{view.name!r} failed: {view.message or view.reason or 'no reason is known'}",
-        hint=view.hint or f"fireside logs {view.name} --tail 50; then: fireside restart {view.name}",
-    )
 
 
 def _look(asked: Client, ref: str, seconds: float) -> ClusterView | None:
     try:
         return asked.wait(ref, timeout=seconds)
-    except (TimedOut, Unavailable):  # the server may have ended meanwhile: asking again starts another
+    except TimedOut:
+        return None
+    except Unavailable:  # the server ends, or has ended: asking again starts another
+        time.sleep(waiting.PAUSE)
         return None
 
 
+def _current(asked: Client, known: ClusterView) -> ClusterView:
+    try:
+        return asked.get(known.id)
+    except Unavailable:
+        return known
+
+
 def _tell_events(asked: Client, ref: str, seen: int, shown: Display) -> int:
-    for event in asked.events(ref, after=seen):
+    for event in waiting.news(asked, ref, seen):
         seen = event.seq
         shown.line(event.message)
     return seen

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fireside.cli import options, output, progress, proposal, target, wish
+from fireside.client import waiting
 
 if TYPE_CHECKING:
     from fireside.wire import ClusterView, ProposalView
@@ -59,7 +60,7 @@ def up(
         proposal.tell_notes(plan)
     if plan.change.action == "change":
         proposal.agree(asked.name, plan.change, yes=yes, quiet=as_json)
-    after = progress.last_event(server, asked.name)
+    after = waiting.last_event(server, asked.name)
     view = server.create(spec, change=asked.mode, expected_generation=plan.generation)
     if wait:
         view = progress.watched(server, view, timeout=seconds, quiet=as_json, after=after)

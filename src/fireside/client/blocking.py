@@ -37,7 +37,7 @@ class Client:
     """Asks the server that listens at `socket`. ``fireside.client.launch.open_client`` finds or starts it.
 
     `starter` brings a server back when none listens any more (it ends by itself when it has nothing to do); without
-    one that is an error. Streams are not begun again.
+    one that is an error. A stream that breaks off is not begun again.
     """
 
     def __init__(self, socket: Path, starter: Callable[[], object] | None = None) -> None:
@@ -75,4 +75,12 @@ class Client:
 
     def stream(self, call: Stream[A]) -> Iterator[A]:
         """Send a request and yield its items until the server ends it or the caller closes the iterator."""
-        return transport.stream(self.socket, call)
+        try:
+            yield from transport.stream(self.socket, call)
+        except transport.NoServer:  # raised before the first item only
+            if self._starter is None:
+                raise
+            self._starter()
+        else:
+            return
+        yield from transport.stream(self.socket, call)

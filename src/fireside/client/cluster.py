@@ -19,12 +19,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from fireside import wire
-from fireside.client import launch
+from fireside.client import launch, waiting
 from fireside.client.blocking import Client
 from fireside.client.caller import with_caller
 from fireside.client.launch import stop_server
 from fireside.client.operations import Change
-from fireside.errors import FiresideError, NotFound, Refused, TimedOut, Unavailable
+from fireside.errors import NotFound, TimedOut, Unavailable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "Fields", "cluster", "clusters", "stop_server", "up"]
 
 Progress = Callable[[str], None]
-_MARGIN = 30.0
-"""Seconds beyond the server's own limit, so that its reason arrives and not our time-out."""
 _ROUND = 0.5
 """Seconds between two lines of progress."""
 _STOP_LIMIT = 120.0
@@ -218,7 +216,7 @@ class Cluster:
         return f"<table><caption>Fireside cluster {html.escape(view.name)}</caption>{body}</table>"
 
     def _wait(self, timeout: float | None, told: _Teller) -> Self:
-        limit = self._view.ready_timeout + _MARGIN if timeout is None else timeout
+        limit = self._view.ready_timeout + waiting.MARGIN if timeout is None else timeout
         deadline = time.monotonic() + limit
         try:
             self._view = self._settled(deadline, told)
@@ -235,7 +233,7 @@ class Cluster:
             raise NotFound(f"cluster {self.name} is deleted")
         told.tell(self.id)
         if self._view.phase == "failed":
-            raise _failure(self._view)
+            raise waiting.failure(self._view)
         return self
 
     def _settled(self, deadline: float, told: _Teller) -> wire.ClusterView:
@@ -243,9 +241,13 @@ class Cluster:
             left = max(deadline - time.monotonic(), 0.0)
             try:
                 return self._client.wait(self.id, min(left, wire.MAX_WAIT if told.silent else _ROUND))
-            except (TimedOut, Unavailable):  # the server may have ended meanwhile: asking again starts another
+            except TimedOut:
                 if time.monotonic() >= deadline:
                     raise
+            except Unavailable:  # the server ends, or has ended: asking again starts another
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(waiting.PAUSE)
             told.tell(self.id)
 
 
@@ -257,7 +259,7 @@ class _Teller:
         self._progress = progress
         self._after = 0
         if progress is not None and seen is not None:
-            self._after = max((event.seq for event in client.events(seen.id)), default=0)
+            self._after = waiting.last_event(client, seen.id)
 
     @property
     def silent(self) -> bool:
@@ -268,7 +270,7 @@ class _Teller:
         """Pass on what is new."""
         if self._progress is None:
             return
-        for event in self._client.events(ref, after=self._after):
+        for event in waiting.news(self._client, ref, self._after):
             self._after = event.seq
             self._progress(event.message)
 
@@ -288,11 +290,3 @@ def _asked(name: str | None, spec: ClusterSpec | Mapping[str, Any] | None, field
     if name is not None:
         asked["name"] = name
     return asked
-
-
-def _failure(view: wire.ClusterView) -> FiresideError:
-    return Refused(
-        f"cluster {view.name} failed: {view.message or view.reason or 'no reason is known'}",
-        found=view.reason,
-        hint=view.hint or f"fireside logs {view.name}",
-    )

@@ -151,7 +151,7 @@ class ClusterStatus(Frozen):
     observed_generation: int = 0
     """The generation that this status speaks of; below the record's, a change is still to be applied."""
     reason: str | None = None
-    """A stable word for why (`machine-restarted`, `node-failed`, `timeout`, …)."""
+    """A stable word for why (`machine-restarted`, `node-failed`, `start-timeout`, …)."""
     message: str | None = None
     """What it waits for, or why it ended, in one sentence."""
     epoch: str | None = None

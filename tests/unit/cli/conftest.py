@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fireside import wire
 from fireside.cli import main, target
 from fireside.client import glance
-from fireside.errors import NotFound, TimedOut
+from fireside.errors import NotFound, TimedOut, Unavailable
 
 
 def cluster(name: str = "default", **changes: Any) -> wire.ClusterView:
@@ -58,6 +58,8 @@ class FakeServer:
         self.notes: list[str] = []
         self.not_yet = 0
         """How many times `wait` runs out of time before the cluster settles."""
+        self.ends = 0
+        """How many questions find a server that is about to end."""
         self.interrupt = False
         self.orphans: list[str] = []
 
@@ -120,12 +122,19 @@ class FakeServer:
     def wait(self, ref: str, timeout: float = 30.0) -> wire.ClusterView:
         if self.interrupt:
             raise KeyboardInterrupt
+        self._or_ends()
         if self.not_yet:
             self.not_yet -= 1
             raise TimedOut("not yet")
         return self.get(ref)
 
+    def _or_ends(self) -> None:
+        if self.ends:
+            self.ends -= 1
+            raise Unavailable("the server ends")
+
     def events(self, ref: str, *, after: int = 0, follow: bool = False) -> Iterator[wire.EventView]:
+        self._or_ends()
         name = self.get(ref).name
         return iter([event for event in self.events_of.get(name, []) if event.seq > after])
 

@@ -189,7 +189,24 @@ def test_a_cluster_that_fails_is_an_error_with_its_reason(fireside: Run, server:
     server.add(new_cluster(phase="failed", message="port 7077 taken by pid 812"))
     result = fireside("up")
     assert result.exit_code == 10
-    assert "error: 'default' failed: port 7077 taken by pid 812" in result.stderr
+    assert "error: cluster default failed: port 7077 taken by pid 812" in result.stderr
+
+
+def test_a_server_that_ends_meanwhile_is_waited_for(
+    fireside: Run, server: Any, new_cluster: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add(new_cluster())
+    create = server.create
+
+    def then_end(*arguments: Any, **more: Any) -> ClusterView:
+        view: ClusterView = create(*arguments, **more)
+        server.ends = 2
+        return view
+
+    monkeypatch.setattr(server, "create", then_end)
+    result = fireside("up")
+    assert result.exit_code == 0
+    assert "created" in result.stderr
 
 
 def test_a_time_limit_ends_the_waiting_and_not_the_cluster(fireside: Run, server: Any, new_cluster: View) -> None:

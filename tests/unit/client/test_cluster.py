@@ -33,12 +33,17 @@ class Told(Client):
         self.waits: list[Exception] = []
         self.ends_as = "ready"
         self.happened: list[str] = ["accepted"]
+        self.silent_streams = 0
+        """How many streams end with the server."""
 
     def send(self, call: Call[A]) -> A:
         self.asked.append(call)
         return call.answer.model_validate(self._answer(call).model_dump())
 
     def stream(self, call: Stream[A]) -> Iterator[A]:
+        if self.silent_streams:
+            self.silent_streams -= 1
+            raise Unavailable("the server ends")
         events = [
             wire.EventView(seq=seq, at=NOW, kind="note", message=message)
             for seq, message in enumerate(self.happened, 1)
@@ -184,7 +189,7 @@ def test_a_cluster_that_failed_raises_its_reason(server: Told) -> None:
     server.ends_as = "failed"
     with pytest.raises(Refused, match="etl failed: no room") as caught:
         fireside.up("etl")
-    assert caught.value.hint == "fireside logs etl"
+    assert caught.value.hint == "fireside logs etl --tail 50; then: fireside restart etl"
 
 
 def test_a_wait_that_takes_too_long_names_what_it_waits_for(server: Told) -> None:
@@ -196,6 +201,14 @@ def test_a_wait_that_takes_too_long_names_what_it_waits_for(server: Told) -> Non
 def test_a_server_that_ends_meanwhile_is_asked_again(server: Told) -> None:
     server.waits = [Unavailable("the server ends")]
     assert fireside.up("etl").phase == "ready"
+
+
+def test_a_server_that_ends_meanwhile_hides_no_event(server: Told) -> None:
+    told: list[str] = []
+    server.waits = [Unavailable("the server ends")]
+    server.silent_streams = 1
+    assert fireside.up("etl", progress=told.append).phase == "ready"
+    assert told == ["accepted", "settled"]
 
 
 def test_an_error_of_ours_is_not_waited_out(server: Told) -> None:

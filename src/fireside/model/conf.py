@@ -12,7 +12,7 @@ from typing import assert_never
 from fireside.model.confkeys import ALIASES, PORT_KEYS, Reader, reader_of
 from fireside.model.conflint import check
 from fireside.model.quantity import show_memory
-from fireside.model.spark import USUAL_PORTS
+from fireside.model.spark import USUAL_PORTS, working_jvm
 from fireside.model.spec import ClusterSpec
 from fireside.model.state import Role, Topology
 
@@ -120,7 +120,16 @@ def _driver(spec: ClusterSpec, defaults: Mapping[str, str], own: Mapping[str, st
     shared = _shared(spec, Reader.DRIVER)
     # A directory alone logs nothing (EVT-02).
     logging = {"spark.eventLog.enabled": "true"} if "spark.eventLog.dir" in {**shared, **own} else {}
-    return _layered({**defaults, **_executors(spec), **logging}, shared, own)
+    asked = _layered({**defaults, **_executors(spec), **logging}, shared, own)
+    return dict(sorted({**_executor_jvm(spec, asked), **asked}.items()))
+
+
+def _executor_jvm(spec: ClusterSpec, conf: Mapping[str, str]) -> dict[str, str]:
+    """Return how executors' JVMs are tuned; `extraJavaOptions` come after it and are the owner's."""
+    if spec.executors.memory is None:
+        return {}
+    options = conf.get("spark.executor.extraJavaOptions", "").split()
+    return {"spark.executor.defaultJavaOptions": " ".join(working_jvm(spec.executors.memory, options))}
 
 
 def _shared(spec: ClusterSpec, reader: Reader) -> dict[str, str]:

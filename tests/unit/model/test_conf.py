@@ -43,6 +43,15 @@ class TestLayers:
         assert found["spark.executor.logs.rolling.strategy"] == "size"
         assert int(found["spark.executor.logs.rolling.maxRetainedFiles"]) > 0
 
+    def test_executors_are_tuned_by_their_heap_and_the_collector_is_the_owners_to_pick(self) -> None:
+        key = "spark.executor.defaultJavaOptions"
+        small = conf.role_conf(spec(executors={"memory": "1g"}), Role.CONNECT)
+        picked = spec(executors={"memory": "1g"}, spark={"conf": {"spark.executor.extraJavaOptions": "-XX:+UseG1GC"}})
+        own = spec(executors={"memory": "1g"}, spark={"conf": {key: "-ea"}})
+        assert "-XX:+UseSerialGC" in small[key]
+        assert "GC" not in conf.role_conf(picked, Role.CONNECT)[key]
+        assert conf.role_conf(own, Role.CONNECT)[key] == "-ea"
+
     def test_every_driver_gets_the_executors_of_the_spec(self) -> None:  # STD-14
         wanted = spec(executors={"cores": 2, "memory": "1536m"})
         for found in (conf.role_conf(wanted, Role.CONNECT), conf.driver_conf(wanted)):

@@ -38,6 +38,24 @@ def test_the_connect_server_has_the_full_compiler() -> None:
     assert not any("Tiered" in argument for argument in spark.command(jvm(), Role.CONNECT, PROGRAM))
 
 
+@pytest.mark.parametrize(
+    ("heap", "options", "serial"),
+    [(1664, (), True), (1792, (), False), (8192, (), False), (512, ("-XX:+UseG1GC",), False), (512, ("-ea",), True)],
+)
+def test_a_small_working_jvm_takes_the_serial_collector_unless_its_owner_picks_one(
+    heap: int, options: tuple[str, ...], serial: bool
+) -> None:
+    flags = spark.working_jvm(heap, options)
+    assert ("-XX:+UseSerialGC" in flags) is serial
+    assert any(flag.startswith("-XX:Tier4InvocationThreshold=") for flag in flags)
+
+
+def test_the_connect_server_is_tuned_by_its_heap_and_its_options() -> None:
+    picked = jvm(heap=600, options=("-XX:+UseParallelGC",))
+    assert "-XX:+UseSerialGC" in spark.command(jvm(heap=600), Role.CONNECT, PROGRAM)
+    assert "-XX:+UseSerialGC" not in spark.command(picked, Role.CONNECT, PROGRAM)
+
+
 @pytest.mark.parametrize("major", [17, 21, 25])
 def test_no_java_is_asked_for_the_module_that_small_runtimes_lack(major: int) -> None:
     assert not any("incubator" in option for option in spark.module_options(major))

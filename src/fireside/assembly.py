@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -44,7 +43,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Assembled]:
             backends={local.name: local},
             probe=await opened.enter_async_context(Probe()),
             clock=clock,
-            holder=f"{socket.gethostname()}:{os.getpid()}",
+            # Its lock admits one server per home, so one that follows a killed one need not outwait the lease.
+            holder=socket.gethostname(),
             poll=settings.poll,
         )
         yield Assembled(engine=engine, installation=installation.id, clock=clock)

@@ -594,6 +594,16 @@ async def test_a_new_store_sweeps_nothing_until_it_is_told_to() -> None:
         assert (await here.engine.health()).sweep_held is None
 
 
+async def test_orphans_are_known_before_the_first_poll() -> None:
+    # `fireside purge --orphans` starts a server and asks it at once: it must not be told that there are none.
+    here = bench(sweep_held="the store is new")
+    async with running(here.engine):
+        record = await here.up()
+    await here.store.forget(record.id)
+    here.engine = new_engine(here)
+    assert (await here.engine.health()).orphans == (record.id,)
+
+
 async def test_nothing_is_swept_while_the_picture_is_not_complete() -> None:
     here = bench()
     async with running(here.engine):

@@ -284,12 +284,17 @@ class Engine:
         """Return whether the engine and what it depends on work."""
         dependencies = {"store": "ok", **dict.fromkeys(self._backends, "ok"), **self._supervisor.troubles}
         held = None
+        orphans: tuple[str, ...] = ()
         try:
             await self._store.check()
             held = (await self._store.installation()).sweep_held
         except FiresideError as error:
             dependencies["store"] = error.message
-        return HealthReport(dependencies, held, self._sweeper.orphans)
+        try:
+            orphans = await self._sweeper.orphans()
+        except FiresideError as error:
+            dependencies["sweep"] = error.message
+        return HealthReport(dependencies, held, orphans)
 
     async def purge_orphans(self) -> Sequence[str]:
         """End what runs under this installation's id but is in no record; allow sweeping from now on."""
@@ -313,7 +318,6 @@ class Engine:
         """Store a new cluster; nothing is made, and nothing stored, when its plan cannot work."""
         backend = self._backend(wish.spec.backend)
         proposal = await propose(wish, backend)
-        refuse_errors(proposal.findings, InvalidSpec)
         cluster_id = secrets.token_hex(8)
         refuse_errors(await backend.preflight(cluster_id, proposal.plan), Refused)
         now = self._clock.now()
@@ -373,7 +377,6 @@ class Engine:
         if start:
             current = await self._settled_after_reboot(current)
         proposal = await propose(wish, self._backend(current.backend))
-        refuse_errors(proposal.findings, InvalidSpec)
         desired = Desired.RUNNING if start else current.desired
         update = {"spec": proposal.spec, "asked": wish.asked, "plan": proposal.plan, "desired": desired}
         wished = current.model_copy(update=update)

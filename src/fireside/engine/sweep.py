@@ -28,9 +28,15 @@ class Sweeper:
         self._roster = roster
         self._orphans: dict[str, tuple[str, ...]] = {}
 
-    @property
-    def orphans(self) -> tuple[str, ...]:
-        """Clusters that run and are in no record, by id."""
+    async def orphans(self) -> tuple[str, ...]:
+        """Return the clusters that run and are in no record, by id.
+
+        Looks itself at what no observer has looked at yet: who asks right after the start of the server and is told
+        "none" would agree to end what nobody has named.
+        """
+        for backend in self._parts.backends.values():
+            if backend.name not in self._orphans:
+                self._orphans[backend.name] = await self._unrecorded(await self._observed(backend))
         return tuple(sorted(cluster_id for ids in self._orphans.values() for cluster_id in ids))
 
     async def consider(self, backend: Backend, seen: Observation) -> None:
@@ -45,8 +51,7 @@ class Sweeper:
         """End every orphan now, and sweep by itself from now on. Raises Unavailable while something is out of sight."""
         ended: list[str] = []
         for backend in self._parts.backends.values():
-            what = f"looking at all nodes of {backend.name}"
-            seen = await within(self._parts.clock, OBSERVE_SECONDS, what, backend.observe())
+            seen = await self._observed(backend)
             if not seen.complete:
                 raise Unavailable(
                     f"Backend {backend.name} cannot see all of its nodes now, so none is taken for an orphan.",
@@ -57,6 +62,10 @@ class Sweeper:
             ended.extend(orphans)
         await self._parts.store.release_sweep()
         return ended
+
+    async def _observed(self, backend: Backend) -> Observation:
+        what = f"looking at all nodes of {backend.name}"
+        return await within(self._parts.clock, OBSERVE_SECONDS, what, backend.observe())
 
     async def _unrecorded(self, seen: Observation) -> tuple[str, ...]:
         """Return what is in no record; the store is only read when this process knows of no such cluster."""

@@ -173,7 +173,7 @@ async def test_what_died_before_the_server_started_says_that_nobody_looked(
     await kill(settings, "worker-1")
     node = (await later.observe("c1")).of("c1")["worker-1"]
     assert node.exit_code is None
-    assert node.reason == "ended while Fireside was not looking; see the log"
+    assert node.reason == "nobody saw how (see the log)"
     await later.aclose()
 
 

@@ -11,6 +11,11 @@ BIND = (
     "after 0 retries (starting from 7077)! Consider explicitly setting the appropriate port for the service"
 )
 
+REFUSED_OPTION = (
+    "Unrecognized VM option 'NoSuchFlag'\nError: Could not create the Java Virtual Machine.\n"
+    "Error: A fatal exception has occurred. Program will exit.\n"
+)
+
 STACK = (
     "java.lang.IllegalStateException: broken\n\tat a.b.C(D.java:1)\n\t... 3 more\n"
     "2026-11-21 13:00:00.000 INFO ShutdownHookManager: Shutdown hook called"
@@ -46,6 +51,16 @@ def of(exit_code: int | None, text: str) -> Reason:
             1,
             "2026-11-21 13:00:00.000 ERROR Worker: All masters are unresponsive! Giving up.",
             Reason("no master answered it"),
+        ),
+        (
+            1,
+            REFUSED_OPTION,
+            Reason("Java refuses its options: Unrecognized VM option 'NoSuchFlag'", permanent=True),
+        ),
+        (
+            1,
+            "Error occurred during initialization of VM\nCould not find agent library nosuch on the library path",
+            Reason("ended with exit code 1: Could not find agent library nosuch on the library path"),
         ),
         (None, "", Reason(NOT_SEEN)),
         (None, "2026-11-21 13:00:00.000 INFO Master: fine", Reason(NOT_SEEN)),

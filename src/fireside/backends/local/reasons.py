@@ -13,9 +13,13 @@ from dataclasses import dataclass
 _PORT = re.compile(r"BindException: .*[Ss]ervice '([^']+)'.* \(starting from (\d+)\)")
 _LOUD = re.compile(r"\b(?:[A-Z]\w*(?:Exception|Error)\b|ERROR\b|FATAL\b|Error:)")
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ ")
+_OPTIONS = re.compile(
+    r"^((?:Unrecognized|Invalid|Improperly specified|Conflicting) .+)\n(?:.*\n)*?Error: Could not create", re.M
+)
 _LONGEST = 240
 
-NOT_SEEN = "ended while Fireside was not looking; see the log"
+NOT_SEEN = "nobody saw how (see the log)"
+"""Of a node that an earlier server started, the system tells this one no exit code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ def explain(exit_code: int | None, text: str, holder: Callable[[int], str]) -> R
     for sign in _SIGNS:
         if sign.pattern.search(text):
             return Reason(sign.sentence, sign.permanent)
+    if match := _OPTIONS.search(text):
+        return Reason(f"Java refuses its options: {match[1][:_LONGEST]}", permanent=True)
     return _by_code(exit_code, text)
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import tpch
 
+READY_WITHIN = "10m"
+"""More than the default: the first thing that a stranger tries should not fail because the machine is busy."""
+
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
@@ -26,16 +29,18 @@ def main() -> int:
     """Run the demo in a home of its own; return 0 when every answer is right and nothing is left."""
     with tempfile.TemporaryDirectory(prefix="fireside-demo-") as home:
         os.environ["FIRESIDE_HOME"] = str(Path(home) / "home")
-        from fireside.client.cluster import stop_server
-
         import fireside
+        from fireside.client.cluster import stop_server
 
         data = Path(home) / "tpch"
         with timed("Generating TPC-H data, scale 0.1"):
             tpch.generate(data)
         try:
             right = journey(fireside, data)
-        finally:
+        finally:  # whatever happened, Ctrl-C included: processes must not outlive the home that says whose they are
+            with timed("fireside down demo --purge"):
+                for cluster in fireside.clusters():
+                    cluster.down(purge=True)
             stop_server()
         left = [str(path) for path in Path(home, "home").glob("clusters/*")] + labelled_processes(home)
     print("\nNothing is left behind." if not left else f"\nLeft behind: {left}")
@@ -43,10 +48,18 @@ def main() -> int:
 
 
 def journey(fireside, data: Path) -> bool:  # type: ignore[no-untyped-def]  # imported after the home is chosen
-    """Bring a cluster up, ask it the questions, take it down."""
-    with timed("fireside up demo --workers 2"):
-        cluster = fireside.up("demo", workers=2, progress=lambda line: print(f"  {line}", flush=True))
+    """Bring a cluster up and ask it the questions; return whether every answer was right."""
+    from fireside.cli.output import block
+    from fireside.errors import FiresideError
+
     try:
+        with timed("fireside up demo --workers 2"):
+            cluster = fireside.up(
+                "demo",
+                workers=2,
+                timeouts={"ready": READY_WITHIN},
+                progress=lambda line: print(f"  {line}", flush=True),
+            )
         for node in cluster.status().nodes:
             print(f"  {node.name:<10} {node.phase:<8} {node.cores} cores  {node.memory:>6}  {node.addresses}")
         with timed("Opening a stock Spark Connect session"):
@@ -58,10 +71,13 @@ def journey(fireside, data: Path) -> bool:  # type: ignore[no-untyped-def]  # im
             pi = compute_pi(spark)
             print(f"  Pi is roughly {pi:.5f}")
         spark.stop()
-        return right and abs(pi - 3.14159) < 0.01
-    finally:
-        with timed("fireside down demo --purge"):
-            cluster.down(purge=True)
+    except FiresideError as error:
+        print(f"\n{block(error)}\n")
+        for cluster in fireside.clusters():
+            for entry in cluster.logs(tail=20):
+                print(f"  {entry.node}: {entry.text}")
+        return False
+    return right and abs(pi - 3.14159) < 0.01
 
 
 def compare(spark, data: Path) -> bool:  # type: ignore[no-untyped-def]  # pyspark is optional for type checks

@@ -18,11 +18,11 @@ find_python() {
 }
 
 use_environment() {
-  local extras=$1 venv=${FIRESIDE_VENV:-$root/.venv} python stamp wanted
+  local extras=$1 venv=${FIRESIDE_VENV:-$root/.venv} python stamp wanted quiet=
   stamp=$venv/.fireside-$(tr , - <<<"$extras")
   wanted=$(cat "$root/pyproject.toml" "$root/constraints.txt" | sha256sum | cut -d' ' -f1)
   if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
-    if [ ! -x "$venv/bin/python" ]; then
+    if [ ! -x "$venv/bin/pip" ]; then
       python=$(find_python) || return 1
       echo "Making a virtual environment in ${venv#"$root"/} with $("$python" -V) …"
       if ! "$python" -m venv "$venv"; then
@@ -32,7 +32,8 @@ use_environment() {
       fi
     fi
     echo "Installing Fireside with [$extras] (pyspark is 430 MB: the first time takes a few minutes) …"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    [ -t 1 ] || quiet=--quiet # a person sees pip's progress bars
+    "$venv/bin/python" -m pip install $quiet --disable-pip-version-check \
       --editable "$root[$extras]" --constraint "$root/constraints.txt" || return 1
     echo "$wanted" >"$stamp"
   fi

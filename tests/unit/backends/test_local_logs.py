@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from pathlib import Path
 
 import pytest
 
-from fireside.backends.local import logs
+from fireside.backends.local import LocalBackend, logs
 from fireside.backends.local.layout import ClusterFiles
+from fireside.settings import Settings
 
 
 @pytest.fixture
@@ -112,3 +115,19 @@ def test_last_words_are_those_of_this_start(cluster: ClusterFiles) -> None:
     assert logs.last_words(cluster.node("worker-1").log, "i1") == ""
     append(log, "x" * 20_000)
     assert len(logs.last_words(log, "i2", limit=1000)) == 1000
+
+
+async def test_looks_that_overlap_do_not_rotate_one_log_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = LocalBackend(Settings(home=tmp_path), "ours", environment={})
+    (tmp_path / "clusters" / "one" / "nodes").mkdir(parents=True)
+    both = threading.Barrier(2)
+    met: list[bool] = []
+
+    def rotate(_cluster: ClusterFiles, **_limits: int) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):  # nobody else came
+            both.wait(timeout=0.1)
+            met.append(True)
+
+    monkeypatch.setattr(logs, "rotate", rotate)
+    await asyncio.gather(backend.observe("one"), backend.observe())
+    assert not met

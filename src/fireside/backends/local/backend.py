@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ class LocalBackend:
         self._painter = Painter(self._watcher, processes.boot_id())
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._starting: set[tuple[str, str]] = set()
+        self._rotating = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -256,7 +258,10 @@ class LocalBackend:
         return records.complete(found, cluster.root.name, table), table
 
     def _rotate(self, cluster: ClusterFiles) -> None:
-        if cluster.nodes.is_dir():
+        if not cluster.nodes.is_dir():
+            return
+        # Looks overlap, in threads: of two that rotate one log, the second would copy what the first is emptying.
+        with self._rotating:
             logs.rotate(cluster, size=self._settings.log_bytes, keep=self._settings.log_files)
 
     # -------------------------------------------------------------------------------------- steps of apply
@@ -386,6 +391,8 @@ async def _to_its_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # looked at, so that asyncio does not report it as overlooked
         raise
 
 

@@ -393,8 +393,6 @@ class MasterWorker:
     state: str
     cores: int
     memory: int
-    cores_used: int = 0
-    memory_used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +401,6 @@ class MasterStatus:
 
     status: str
     workers: tuple[MasterWorker, ...]
-    applications: tuple[Mapping[str, Any], ...] = ()
 
 
 class NodeProbe(Protocol):

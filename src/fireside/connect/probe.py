@@ -82,11 +82,7 @@ class Probe:
 
 
 def _status(page: Mapping[str, Any]) -> MasterStatus:
-    return MasterStatus(
-        status=str(page["status"]),
-        workers=tuple(_worker(worker) for worker in page["workers"]),
-        applications=tuple(page.get("activeapps", ())),
-    )
+    return MasterStatus(status=str(page["status"]), workers=tuple(_worker(worker) for worker in page["workers"]))
 
 
 def _worker(worker: Mapping[str, Any]) -> MasterWorker:
@@ -96,6 +92,4 @@ def _worker(worker: Mapping[str, Any]) -> MasterWorker:
         state=str(worker["state"]),
         cores=int(worker["cores"]),
         memory=int(worker["memory"]),
-        cores_used=int(worker.get("coresused", 0)),
-        memory_used=int(worker.get("memoryused", 0)),
     )

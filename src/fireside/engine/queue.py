@@ -50,11 +50,6 @@ class WorkQueue:
         if self._heap[0] == (due, key):
             self._rearmed.set()
 
-    def forget(self, key: str) -> None:
-        """Drop delayed looks at a key that is gone."""
-        self._due.pop(key, None)
-        self._again.discard(key)
-
     async def take(self) -> str:
         """Wait for a key; it is not given out again until `done`."""
         while not self._waiting:

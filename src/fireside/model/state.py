@@ -117,9 +117,7 @@ class EventKind(StrEnum):
     NODE_DRAINING = "node.draining"
     NODE_STOPPED = "node.stopped"
     PORT_REPLACED = "port.replaced"
-    WAITING = "cluster.waiting"
     NOTE = "note"
-    SWEPT = "installation.swept"
 
 
 class NodeStatus(Frozen):

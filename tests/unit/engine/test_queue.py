@@ -84,10 +84,3 @@ async def test_delays_of_many_keys_come_in_their_order(queue: WorkQueue, clock: 
         queue.add_after(f"after {seconds}", seconds)
     await clock.advance(6)
     assert await taken(queue) == [f"after {seconds}" for seconds in range(1, 6)]
-
-
-async def test_a_forgotten_key_does_not_come(queue: WorkQueue, clock: FakeClock) -> None:
-    queue.add_after("a", 1)
-    queue.forget("a")
-    await clock.advance(5)
-    assert await taken(queue) == []

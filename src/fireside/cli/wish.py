@@ -61,6 +61,7 @@ def read(flags: Flags, folder: Path | None = None) -> Wish:
     over = specfile.absolute(_spec_of(flags, str(flags.topology or base.get("topology"))), folder or Path.cwd())
     asked = merge(base, over)
     _check(asked, file)
+    _check(over, None)  # merging drops what a flag unsets, misspelt names among them
     return Wish(asked, file)
 
 

@@ -23,6 +23,8 @@ from fireside.errors import InvalidSpec, NotFound, Refused
 from fireside.model.findings import Finding, Severity
 
 _LIMIT = 1024 * 1024
+_MOST_VALUES = 10_000
+"""Far more than any spec has; a few lines of YAML whose aliases repeat each other can mean billions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def load(path: str | os.PathLike[str]) -> SpecFile:
         raise InvalidSpec(
             f"{file}: a spec is a mapping of fields, this is {_kind(document)}", hint="write fields as `workers: 2`"
         )
+    _refuse_endless(document, file)
     lines = dict(_lines(document))
     asked = _plain(document, file)
     return SpecFile(path=file, asked=absolute(asked, file.parent), lines=lines)
@@ -160,6 +163,8 @@ def _parse(file: Path, text: str) -> object:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise _broken(file, text, line, str(error.problem or "it is no YAML")) from error
+    except RecursionError as error:
+        raise InvalidSpec(f"{file} is no spec: it is nested too deeply") from error
     except (YAMLError, ValueError, TypeError) as error:  # a tag such as `!!int x` that its value does not fit
         raise InvalidSpec(f"{file}: it is no YAML: {str(error).splitlines()[0]}") from error
 
@@ -179,13 +184,31 @@ def _at(file: Path, line: int | None) -> str:
     return f"{file}:{line}" if line else str(file)
 
 
+def _refuse_endless(document: CommentedMap, file: Path) -> None:
+    """Raise InvalidSpec when aliases make a document too large to walk through, or endless."""
+    waiting: list[object] = [document]
+    for _ in range(_MOST_VALUES):
+        if not waiting:
+            return
+        part = waiting.pop()
+        if isinstance(part, CommentedMap):
+            waiting += part.values()
+        elif isinstance(part, CommentedSeq):
+            waiting += part
+    raise InvalidSpec(
+        f"{file} is no spec: it has more than {_MOST_VALUES} values, or an alias that contains itself",
+        hint="write out what the aliases (*name) stand for",
+    )
+
+
 def _lines(part: CommentedMap | CommentedSeq, prefix: str = "") -> Iterator[tuple[str, int]]:
     """Yield (dotted field, line) of everything below `part`."""
     keys = part.keys() if isinstance(part, CommentedMap) else range(len(part))
     for key in keys:
         where = f"{prefix}{key}"
         mark = part.lc.key(key) if isinstance(part, CommentedMap) else part.lc.item(key)
-        yield where, mark[0] + 1
+        if mark is not None:  # a list with a tag of its own (`!!omap`) does not know
+            yield where, mark[0] + 1
         if isinstance(part[key], (CommentedMap, CommentedSeq)):
             yield from _lines(part[key], f"{where}.")
 

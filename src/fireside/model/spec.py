@@ -25,7 +25,7 @@ from fireside.errors import InvalidSpec
 from fireside.model import quantity
 from fireside.model.findings import Finding
 from fireside.model.names import check_name
-from fireside.model.specerrors import NESTED, finding, findings_of
+from fireside.model.specerrors import NESTED, finding, findings_of, part_of
 from fireside.model.state import Topology
 
 Memory = Annotated[
@@ -286,13 +286,19 @@ def _read(asked: Mapping[str, Any]) -> tuple[ClusterSpec | None, list[Finding]]:
         return None, [each for detail in details for each in findings_of(detail, ClusterSpec)]
 
 
-def _without_unset(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop fields without a value (`workers:` in YAML): they mean "as if it were not written"."""
-    return {
-        key: _without_unset(value) if isinstance(value, Mapping) else value
-        for key, value in asked.items()
-        if value is not None
-    }
+def _without_unset(asked: Mapping[str, Any], model: type[BaseModel] | None = ClusterSpec) -> dict[str, Any]:
+    """Drop fields without a value (`workers:` in YAML): they mean "as if it were not written".
+
+    A name that `model` does not know stays, so that it is refused with or without a value. None: any name will do.
+    """
+    kept = {}
+    for key, value in asked.items():
+        field = model.model_fields.get(key) if model else None
+        if value is None and (field or not model):
+            continue
+        part = part_of(field) if field else None
+        kept[key] = _without_unset(value, part) if isinstance(value, Mapping) else value
+    return kept
 
 
 def _lines(findings: Sequence[Finding]) -> str:

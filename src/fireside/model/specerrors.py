@@ -111,7 +111,7 @@ def _unknown(path: tuple[str, ...], model: type[BaseModel]) -> Finding:
         f"there is no such field; {here} has {', '.join(siblings)}",
         field,
         allowed=", ".join(siblings),
-        hint=f"take {name[:60]} out",
+        hint=f"take {name[:60]} out" if name else "write the name of a field",
     )
 
 

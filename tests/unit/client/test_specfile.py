@@ -94,6 +94,12 @@ def test_broken_yaml_is_named_with_its_line(file: Path, text: str, line: int, wo
         (b"\x00\x01\xff", "no text in UTF-8"),
         (b"a: \x00\n", "no text in UTF-8"),
         (b"a" * (1024 * 1024 + 1), "larger than 1 MiB"),
+        (b"a: " + b"[" * 2000 + b"]" * 2000, "nested too deeply"),
+        (
+            b"a: &a [x,x,x,x,x,x,x,x]\n"
+            + b"".join(b"%c: &%c [%s]\n" % (at + 1, at + 1, b",".join([b"*%c" % at] * 8)) for at in b"abcdefgh"),
+            "more than 10000 values",
+        ),
     ],
 )
 def test_what_is_no_spec_says_what_it_is(file: Path, content: bytes, words: str) -> None:
@@ -102,6 +108,12 @@ def test_what_is_no_spec_says_what_it_is(file: Path, content: bytes, words: str)
         specfile.load(file)
     assert words in caught.value.message
     assert str(file) in caught.value.message
+
+
+@pytest.mark.parametrize("text", ['x: !!python/object/apply:os.system ["id"]\n', "x: !!omap [a: 1]\n", "x: !mine {}\n"])
+def test_a_tag_is_data_and_nothing_more(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert set(specfile.load(file).asked) == {"x"}
 
 
 def test_a_missing_file_names_the_nearest_one(file: Path) -> None:

@@ -56,6 +56,8 @@ def test_shorthands_mean_the_field_that_they_stand_for() -> None:
         ({"spark": {"sql.ansi.enabled": True}}, "spark.sql.ansi.enabled", "spark.conf: {spark.sql.ansi.enabled: …}"),
         ({"workers": {"spark.worker.timeout": 9}}, "workers.spark.worker.timeout", "workers.conf: {spark.worker"),
         ({"zzz": 1}, "zzz", "a spec has name, topology"),
+        ({"wrokers": None}, "wrokers", "the nearest is workers"),
+        ({"spark": {"vresion": None}}, "spark.vresion", "the nearest is spark.version"),
         ({"topology": "Single"}, "topology", "write single"),
         ({"topology": "yarn"}, "topology", "standalone or single"),
         ({"spark": {"version": 4.0}}, "spark.version", "write it in quotes: '4.0'"),

@@ -130,6 +130,16 @@ async def test_an_empty_spec_means_the_cluster_as_it_is() -> None:  # W-01
         assert again == first
 
 
+async def test_a_plan_of_what_cannot_be_made_is_refused_as_its_creation_is() -> None:
+    async with lab() as here:
+        asked = {"name": "demo", "spark": {"conf": {"spark.master": "local"}}}
+        with pytest.raises(InvalidSpec, match=r"spark\.master is set by Fireside"):
+            await here.engine.propose(ME, asked)
+        with pytest.raises(InvalidSpec, match=r"spark\.master is set by Fireside"):
+            await here.engine.create(ME, asked)
+        assert await here.engine.list_clusters(ME) == []
+
+
 async def test_a_failing_preflight_makes_nothing() -> None:  # W-05
     async with lab() as here:
         here.backend.findings = [Finding(Severity.ERROR, "port 7077 is taken by pid 812", field="ports")]

@@ -76,6 +76,7 @@ def _show_plan(name: str, plan: ProposalView, as_json: bool) -> None:
     if as_json:
         output.show_json(plan)
         return
+    proposal.tell_notes(plan)
     match plan.change.action:
         case "change":
             output.say(proposal.describe(name, plan.change))

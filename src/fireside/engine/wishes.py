@@ -85,6 +85,7 @@ async def propose(wish: Wish, backend: Backend) -> Proposal:
     if current is not None:
         plan = with_revisions_of(plan, current.plan)
     findings = tuple(conflint.check(fitted.spec))
+    refuse_errors(findings, InvalidSpec)
     if current is None:
         return Proposal(fitted.spec, plan, room, fitted.notes, findings, None, "create", (), (), {})
     effect = changes.compare(current.plan, plan)

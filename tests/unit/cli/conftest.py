@@ -56,6 +56,7 @@ class FakeServer:
         self.calls: list[tuple[str, Any]] = []
         self.change = wire.ChangeView(action="create")
         self.notes: list[str] = []
+        self.warnings: list[wire.Problem] = []
         self.not_yet = 0
         """How many times `wait` runs out of time before the cluster settles."""
         self.ends = 0
@@ -99,6 +100,7 @@ class FakeServer:
             total_memory=4608,
             room_memory=8000,
             notes=self.notes,
+            warnings=self.warnings,
             conf={"worker": {"spark.b": "2", "spark.a": "1"}},
             change=self.change,
             generation=known.generation if known else None,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fireside.cli import output
-from fireside.wire import ChangeView, ClusterView
+from fireside.wire import ChangeView, ClusterView, Problem
 
 Run = Callable[..., Any]
 View = Callable[..., ClusterView]
@@ -117,6 +117,18 @@ def test_a_spec_that_cannot_be_is_refused_before_any_server_is_asked(
     assert result.stderr.startswith("error: ")
     assert found in result.stderr
     assert server.calls == []
+
+
+def test_a_misspelt_field_is_refused_without_a_value_too(fireside: Run, server: Any) -> None:
+    result = fireside("up", "--set", "wrokers=")
+    assert result.exit_code == 2
+    assert "the nearest is workers" in result.stderr
+
+
+def test_a_dry_run_tells_what_the_owner_should_know(fireside: Run, server: Any) -> None:
+    """CON-04."""
+    server.warnings = [Problem(code="warning", message="idleTimeout has no unit", hint="write 600s")]
+    assert "warning: idleTimeout has no unit (write 600s)" in fireside("up", "--dry-run").stderr
 
 
 def test_a_wrong_field_of_a_file_is_named_with_its_line(fireside: Run, server: Any, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from fireside.client import waiting
 
 def scale(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The cluster.", autocompletion=options.complete_name)],
-    workers: Annotated[int, typer.Argument(metavar="N", help="How many workers it shall have.")],
+    workers: Annotated[
+        int, typer.Argument(metavar="N", parser=options.whole_number, help="How many workers it shall have.")
+    ],
     wait: options.Wait = True,
     timeout: options.Timeout = None,
     as_json: options.Json = False,

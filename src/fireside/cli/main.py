@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fireside.errors import FiresideError
+from fireside.errors import FiresideError, InvalidSpec
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130
@@ -101,6 +101,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; end with the exit status that its error stands for."""
+        json_wanted = "--json" in ctx.args  # flags that cannot be read leave no note of those that could
         try:
             return super().invoke(ctx)
         except FiresideError as error:
@@ -108,7 +109,7 @@ class Commands(TyperGroup):
 
             raise typer.Exit(output.report(error, as_json=output.wants_json(ctx))) from error
         except UsageError as error:
-            raise typer.Exit(_misused(error)) from error
+            raise typer.Exit(_misused(error, as_json=json_wanted)) from error
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from error
@@ -130,12 +131,12 @@ def _decide_flags(parameters: list[Any]) -> list[Any]:
     return parameters
 
 
-def _misused(error: Any) -> int:
+def _misused(error: Any, *, as_json: bool) -> int:
     """Print a wrong use of flags in the shape of all errors, and return the exit status."""
-    typer.echo(f"error: {error.format_message()}", err=True)
-    if error.ctx is not None:
-        typer.echo(f"hint: see {error.ctx.command_path} --help", err=True)
-    return 2
+    from fireside.cli import output
+
+    hint = None if error.ctx is None else f"see {error.ctx.command_path} --help"
+    return output.report(InvalidSpec(error.format_message(), hint=hint), as_json=as_json)
 
 
 app = typer.Typer(

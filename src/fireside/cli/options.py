@@ -17,6 +17,14 @@ def complete_name(incomplete: str) -> list[str]:
     return [name for name in names_now() if name.startswith(incomplete)]
 
 
+def whole_number(text: str) -> int:
+    """Return a number that an argument says. Raises a usage error that repeats the value."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a whole number") from error
+
+
 Name = Annotated[
     str | None,
     typer.Argument(
@@ -38,10 +46,19 @@ Timeout = Annotated[
 File = Annotated[
     Path | None, typer.Option("--file", "-f", metavar="FILE", help="Spec to use, in YAML.", show_default=False)
 ]
-Workers = Annotated[int | None, typer.Option("--workers", "-w", help="How many workers.", show_default=False)]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", "-w", metavar="N", parser=whole_number, help="How many workers.", show_default=False),
+]
 Cores = Annotated[
     int | None,
-    typer.Option("--cores", help="CPU cores of one worker (topology single: of the server).", show_default=False),
+    typer.Option(
+        "--cores",
+        metavar="N",
+        parser=whole_number,
+        help="CPU cores of one worker (topology single: of the server).",
+        show_default=False,
+    ),
 ]
 Memory = Annotated[
     str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,18 @@ def test_every_error_ends_with_its_exit_status(
     result = fireside("ps")
     assert result.exit_code == row.exit
     assert result.stderr == "error: it went wrong\nhint: do this\n"
+
+
+def test_a_wrong_flag_is_json_when_json_was_asked_for(fireside: Run) -> None:
+    result = fireside("ps", "--json", "--nope")
+    assert result.exit_code == 2
+    assert json.loads(result.stderr)["code"] == "invalid_spec"
+
+
+def test_a_number_that_is_none_is_repeated(fireside: Run) -> None:
+    result = fireside("up", "--workers", "1.5")
+    assert result.exit_code == 2
+    assert "'--workers' / '-w': '1.5' is not a whole number" in result.stderr
 
 
 def test_ctrl_c_ends_with_130(fireside: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -180,6 +181,26 @@ def test_a_start_that_fails_is_the_callers_error(settings: Settings) -> None:
     assert str(settings.database) in caught.value.message
     assert not isinstance(caught.value, TimedOut)
     assert time.monotonic() - started < launch.START_TIMEOUT
+
+
+def test_a_disk_without_any_room_is_named(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    made = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=1m,mode=700", "fireside-test", disk], capture_output=True, check=False
+    )
+    if not made or made.returncode != 0:
+        pytest.skip("no right to mount a small file system here")
+    try:
+        with contextlib.suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+            while ballast.write(bytes(4096)):
+                pass
+        with pytest.raises(Refused, match=rf"cannot use {disk}.*: No space left on device"):
+            launch.ensure_server(Settings(home=disk))
+    finally:
+        # The process that failed may need a moment to leave.
+        until(lambda: subprocess.run(["umount", disk], check=False).returncode == 0, "the disk is free")
 
 
 def test_a_store_of_a_newer_fireside_is_refused_by_name(settings: Settings) -> None:

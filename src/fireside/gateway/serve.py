@@ -23,6 +23,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from fireside import wire
 from fireside.client import rendezvous
@@ -41,14 +42,22 @@ def main() -> None:
     report: int | None = parser.parse_args().report
     os.umask(0o077)
     try:
-        settings = load()
+        _compete(report)
+    except FiresideError as error:
+        _tell(report, error)
+        sys.exit(wire.row_of(error).exit)
+
+
+def _compete(report: int | None) -> None:
+    """Run the server when this process is the one that may."""
+    settings = load()
+    try:
         meeting = rendezvous.prepare(settings)
         with _lock(meeting) as won:
             if won:
                 _run(settings, meeting, report)
-    except FiresideError as error:
-        _tell(report, error)
-        sys.exit(wire.row_of(error).exit)
+    except OSError as error:  # the disk is full: no room for the lock, the marker or the note
+        raise rendezvous.cannot_use(Path(error.filename or settings.home), error) from error
 
 
 def _run(settings: Settings, meeting: Meeting, report: int | None) -> None:
@@ -107,10 +116,11 @@ def answers(meeting: Meeting) -> bool:
 
 def _tell(report: int | None, error: FiresideError) -> None:
     problem = wire.problem_of(error).model_dump_json()
-    print(problem, file=sys.stderr)  # noqa: T201 - the log that the starter opened
     if report is not None:
         with contextlib.suppress(BrokenPipeError):
             os.write(report, problem.encode())
+    with contextlib.suppress(OSError):  # the log has no room when the disk is full
+        print(problem, file=sys.stderr)  # noqa: T201 - the log that the starter opened
 
 
 def _close(report: int | None) -> None:

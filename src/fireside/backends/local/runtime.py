@@ -91,7 +91,7 @@ def ask(interpreter: Path) -> Runtime:
         )
         found = json.loads(done.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        said = (getattr(error, "stderr", None) or getattr(error, "strerror", None) or str(error)).strip().splitlines()
         raise MissingPart(
             f"{interpreter} cannot be run as a Python interpreter: {said[-1] if said else type(error).__name__}",
             field="spark.python",

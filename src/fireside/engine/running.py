@@ -37,6 +37,7 @@ from fireside.engine.nodes import (
     judge,
     role_of,
 )
+from fireside.model.plan import Node
 from fireside.model.quantity import show_seconds
 from fireside.model.state import ClusterStatus, EventKind, NodePhase, NodeState, NodeStatus, Phase, Role
 
@@ -111,7 +112,7 @@ def _picture(look: Look) -> _Picture:
                 digest=digests[node.role],
                 seen=look.nodes.get(node.name),
                 complete=look.complete,
-                old=_afresh(record.status.nodes.get(node.name)) if new else record.status.nodes.get(node.name),
+                old=_afresh(look, node) if new else record.status.nodes.get(node.name),
                 answer=look.answers.get(node.name),
                 timers=look.timers.of(node.name),
                 now=look.now,
@@ -132,11 +133,22 @@ def _picture(look: Look) -> _Picture:
     return replace(picture, phase=_phase(look, picture))
 
 
-def _afresh(old: NodeStatus | None) -> NodeStatus | None:
-    """Return what a new attempt keeps of an earlier one: only that the end of its node is known."""
-    if old is None:
+def _afresh(look: Look, node: Node) -> NodeStatus | None:
+    """Return what a new attempt keeps of an earlier one: only that the end of its node is known.
+
+    A node that is dead by now died before this attempt began, whenever that is noticed, and does not count against it.
+    """
+    old, seen = look.record.status.nodes.get(node.name), look.nodes.get(node.name)
+    died_at = old.died_at if old else None
+    incarnation = old.incarnation if old else None
+    if seen is not None and seen.state is NodeState.GONE:
+        incarnation = seen.incarnation
+        died_at = died_at or look.now
+    elif seen is None and look.complete and incarnation is not None:
+        died_at = died_at or look.now
+    elif old is None:
         return None
-    return NodeStatus(role=old.role, phase=NodePhase.STOPPED, incarnation=old.incarnation, died_at=old.died_at)
+    return NodeStatus(role=node.role, phase=NodePhase.STOPPED, incarnation=incarnation, died_at=died_at)
 
 
 def _phase(look: Look, picture: _Picture) -> Phase:

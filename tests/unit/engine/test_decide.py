@@ -279,16 +279,32 @@ def test_every_phase_can_be_left_to_be_deleted() -> None:
     assert all(Phase.DELETING in follows for follows in reachable.values())
 
 
-def test_a_stopped_cluster_whose_node_cannot_start_starts_before_it_fails() -> None:
+def test_a_stopped_cluster_that_cannot_start_starts_before_it_fails() -> None:
     world = model()
     world.wish(desired=Desired.STOPPED)
     world.settle()
     world.wish(desired=Desired.RUNNING)
-    world.nodes["master"] = NodeObservation(
-        "c1", "master", "m#1", NodeState.GONE, reason="port 7077 taken by pid 812", permanent=True
-    )
-    world.step()
-    assert world.record.status.phase is Phase.STARTING
-    world.step()
-    assert world.record.status.phase is Phase.FAILED
+    for phase in (Phase.STARTING, Phase.FAILED):
+        world.trouble = Trouble("port 7077 taken by pid 812", permanent=True)
+        world.step()
+        assert world.record.status.phase is phase
     assert "pid 812" in str(world.record.status.message)
+
+
+@pytest.mark.parametrize("end", ["dead", "away"])
+def test_what_died_before_an_attempt_does_not_count_against_it(end: str) -> None:
+    world = model()
+    world.settle()
+    world.nodes["master"] = _but(world.nodes["master"], state=NodeState.GONE, reason="no image", permanent=True)
+    world.settle()
+    assert world.record.status.phase is Phase.FAILED
+    if end == "dead":  # while the failed cluster is left alone
+        world.nodes["worker-1"] = _but(world.nodes["worker-1"], state=NodeState.GONE, reason="no room", permanent=True)
+    else:
+        del world.nodes["worker-1"]
+    kept = world.nodes["worker-2"]
+    world.wish()
+    world.settle()
+    assert world.record.status.phase is Phase.READY
+    assert all(node.restarts == 0 for node in world.record.status.nodes.values())
+    assert world.nodes["worker-2"] == kept  # somebody may have work on it

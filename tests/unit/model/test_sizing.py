@@ -36,7 +36,7 @@ _LIKELY = st.builds(
     executor_heap=st.none() | st.integers(512, 1024),
     beside=_BESIDE,
 )
-_MANY = settings(max_examples=400)
+_MANY = settings(max_examples=150)
 
 
 def _adds_up(budget: Budget) -> bool:

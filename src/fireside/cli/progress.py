@@ -88,9 +88,11 @@ def _live() -> Iterator[Display]:
             console.print(text, markup=False)
 
         def waiting(self, text: str) -> None:
-            status.update(Text(text, no_wrap=True, overflow="ellipsis"))
+            shown = Text(" ".join(text.split()))
+            shown.truncate(console.width - _SPINNER, overflow="ellipsis")
+            status.update(shown)
 
-    with console.status("") as status:
+    with console.status("looks at the cluster") as status:
         yield Live()
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _LOOK = 1.0
 """Seconds that the server may hold one question: the longest that a new message stays unseen."""
+_SPINNER = 2
+"""Columns that the turning sign takes; the live line has the others, and must not wrap."""
 
 
 class Display(Protocol):

@@ -10,6 +10,8 @@ import pytest
 
 import fireside
 from fireside import assembly
+from fireside.backends.local import processes
+from fireside.client import launch
 from fireside.engine.service import Engine
 from fireside.settings import Settings
 
@@ -34,3 +36,8 @@ def test_every_setting_is_read_by_somebody(name: str) -> None:
     # W-13: what can be set has an effect.
     others = (path for path in SOURCE.rglob("*.py") if path.name != "settings.py")
     assert any(f"settings.{name}" in path.read_text() for path in others)
+
+
+def test_the_client_knows_the_labels_that_the_backend_writes() -> None:
+    # Written down twice, because neither side may import the other.
+    assert frozenset(processes.LABELS) == launch.NODE_LABELS

@@ -36,6 +36,14 @@ def listing() -> list[dict[str, Any]]:
     return found
 
 
+def orphans() -> list[str]:
+    """Return the clusters that run but are in no record, as far as a server that runs knows."""
+    from fireside import settings
+    from fireside.client import glance
+
+    return glance.orphans(settings.load())
+
+
 def running_client() -> Client | None:
     """Return a client of the server that runs, or None. Starts nothing."""
     from fireside.client import launch

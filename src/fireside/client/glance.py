@@ -22,13 +22,22 @@ _PATIENCE = 5.0
 
 def clusters(settings: Settings) -> list[dict[str, Any]] | None:
     """Return the clusters that a running server lists, as the JSON of `wire.ClusterView`; None when it cannot."""
+    return _listed(settings, "/clusters", "clusters")
+
+
+def orphans(settings: Settings) -> list[str]:
+    """Return the clusters that run but are in no record; none when no server answers."""
+    return _listed(settings, "/health", "orphans") or []
+
+
+def _listed(settings: Settings, path: str, field: str) -> list[Any] | None:
     connection = SocketConnection(rendezvous.meeting_of(settings).socket, timeout=_PATIENCE)
     try:
-        connection.request("GET", f"{PREFIX}/clusters", headers={"Accept": "application/json"})
+        connection.request("GET", f"{PREFIX}{path}", headers={"Accept": "application/json"})
         answer = connection.getresponse()
         if answer.status != http.client.OK:
             return None
-        found: list[dict[str, Any]] = json.loads(answer.read())["clusters"]
+        found: list[Any] = json.loads(answer.read())[field]
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return None
     finally:

@@ -205,6 +205,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
         "clusters",
         lambda _settings: [view.model_dump(mode="json") for view in fake.list_clusters().clusters],
     )
+    monkeypatch.setattr(glance, "orphans", lambda _settings: fake.orphans)
     return fake
 
 

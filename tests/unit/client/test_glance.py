@@ -51,6 +51,13 @@ def test_the_clusters_of_a_running_server_are_listed(short_tmp: Path) -> None:
     assert asked == [operations.list_clusters().target]
 
 
+def test_what_runs_in_no_record_is_listed(short_tmp: Path) -> None:
+    with answering(short_tmp, 200, json.dumps({"status": "ok", "orphans": ["c-9"]}).encode()) as asked:
+        assert glance.orphans(settings.Settings(short_tmp)) == ["c-9"]
+    assert asked == [operations.health().target]
+    assert glance.orphans(settings.Settings(short_tmp / "home")) == []
+
+
 @pytest.mark.parametrize(
     ("status", "content"), [(404, b"{}"), (500, b""), (200, b"<html>"), (200, b"[]"), (200, b'{"other": 1}')]
 )

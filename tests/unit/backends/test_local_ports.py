@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -78,6 +79,17 @@ def test_a_stolen_number_is_replaced_only_for_a_node_that_has_to_start(layout: L
     assert str(note).startswith(f"port {number} taken by pid {os.getpid()} (")
     assert str(note).endswith(f"master listens on {new} now")
     assert PortTables(layout).read("c1") == table
+
+
+def test_who_lost_a_number_goes_far_away(layout: Layout) -> None:
+    # Two installations that come up at once would else meet again at the next number, and the next.
+    with socket.create_server(("127.0.0.1", 0)) as thief:
+        number = int(thief.getsockname()[1])
+        wanted = {"master": (Port(name="ui", preferred=number),)}
+        layout.cluster("c1").nodes.mkdir(parents=True)
+        layout.cluster("c1").ports.write_text(json.dumps({"master": {"ui": number}}))
+        table, _ = PortTables(layout).allocate("c1", wanted, wanted)
+    assert abs(table["master"]["ui"] - number) > ports._NEAR
 
 
 def test_a_connection_that_lingers_does_not_make_a_port_taken() -> None:

@@ -2,7 +2,8 @@
 
 Ports are kept in a file per cluster, so that an address that was written down somewhere holds over restarts. The
 clusters of one installation see each other's files: three that start at once do not pick the same number, although
-none listens yet. What another program takes while a node is down is noticed by trying, and replaced.
+none listens yet. What another program takes while a node is down is noticed by trying, and replaced by
+a number far from the usual one.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ class PortTables:
                     if old is not None and (node not in to_start or is_free(old)):
                         table[node][port.name] = old
                         continue
-                    number = _choose(port.preferred, taken)
+                    # Who took it may be another Spark that comes up just now and looks for the next free number, too:
+                    # whoever gives way goes far away, so that the two do not meet again.
+                    number = _choose(port.preferred if old is None else 0, taken)
                     taken.add(number)
                     table[node][port.name] = number
                     if old is not None:

@@ -41,7 +41,7 @@ def _room(proposal: ProposalView) -> str:
     parts = " + ".join(f"{item.count} x {item.limit}" for item in proposal.sums)
     left = proposal.room_memory - proposal.total_memory
     verdict = f"{left} MiB are left" if left >= 0 else f"{-left} MiB are missing"
-    return f"all nodes: {parts} = {proposal.total_memory} MiB of {proposal.room_memory} MiB here; {verdict}"
+    return f"all nodes: {parts} = {proposal.total_memory} MiB\nthis machine: {proposal.room_memory} MiB; {verdict}"
 
 
 def agree(name: str, change: ChangeView, *, yes: bool, quiet: bool = False) -> None:

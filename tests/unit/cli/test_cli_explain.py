@@ -33,7 +33,8 @@ def test_explain_prints_sums_that_add_up(fireside: Run, server: Any) -> None:
         "  -------------------------\n"
         "  limit of a node  2048 MiB\n"
         "\n"
-        "all nodes: 1 x 512 + 2 x 2048 = 4608 MiB of 8000 MiB here; 3392 MiB are left\n"
+        "all nodes: 1 x 512 + 2 x 2048 = 4608 MiB\n"
+        "this machine: 8000 MiB; 3392 MiB are left\n"
     )
 
 

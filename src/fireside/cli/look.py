@@ -34,14 +34,15 @@ def ps(
         output.say(_clusters(listed))
     elif not found:
         output.say("No clusters. Start one: fireside up")
-        _tell_of_orphans()
     if hidden := len(found) - len(listed):
         some = f"{hidden} stopped cluster{'s' if hidden > 1 else ''}"
         output.say(f"{'And' if listed else 'Nothing runs;'} {some}: fireside ps --all")
+    if not listed:
+        _tell_of_orphans()
 
 
 def _tell_of_orphans() -> None:
-    """Say what runs in no record: "no clusters" would be half of the truth after the store was lost."""
+    """Say what runs in no record: "nothing runs" would be half of the truth after the store was lost."""
     if orphans := target.orphans():
         output.tell(f"note: these run here but are in no record: {', '.join(orphans)}")
         output.tell("      end them with: fireside purge --orphans")

@@ -32,12 +32,14 @@ def test_ps_without_clusters_says_how_to_start_one(fireside: Run, server: Any) -
     assert fireside("ps").stdout == "No clusters. Start one: fireside up\n"
 
 
-def test_ps_after_the_store_was_lost_tells_what_still_runs(fireside: Run, server: Any) -> None:
+def test_ps_after_the_store_was_lost_tells_what_still_runs(fireside: Run, server: Any, new_cluster: View) -> None:
     server.orphans = ["c-9"]
     result = fireside("ps")
     assert result.stdout == "No clusters. Start one: fireside up\n"
     assert "in no record: c-9" in result.stderr
     assert "fireside purge --orphans" in result.stderr
+    server.add(new_cluster("old", phase="stopped"))
+    assert "in no record: c-9" in fireside("ps").stderr
 
 
 def test_ps_counts_the_stopped_clusters_that_it_hides(fireside: Run, server: Any, new_cluster: View) -> None:

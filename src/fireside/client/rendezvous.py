@@ -79,11 +79,24 @@ def private_directory(path: Path) -> None:
                 hint="set FIRESIDE_HOME to a directory of your own",
             )
         if found.st_mode & 0o077:
+            _refuse_what_is_shared(path)
             path.chmod(0o700)
     except OSError as error:
         raise cannot_use(path, error) from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise cannot_use(path, PermissionError("it is not writable"))
+
+
+def _refuse_what_is_shared(path: Path) -> None:
+    """Raise NotAllowed for a directory that others use: closing it to them would be no help to anybody."""
+    if (path / "installation.json").exists() or (path / "run").exists() or not any(path.iterdir()):
+        return
+    raise NotAllowed(
+        f"{path} is open to other users and holds other things than Fireside's",
+        field="FIRESIDE_HOME",
+        found=str(path),
+        hint=f"set FIRESIDE_HOME to a directory of its own, such as {path / 'fireside'}",
+    )
 
 
 def cannot_use(path: Path, error: OSError) -> Refused:

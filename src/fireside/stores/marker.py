@@ -78,7 +78,7 @@ def judge(found: tuple[str, int] | None, mark: Mark | None, *, copied_from: str 
             hint=f"Put the right database back; or remove {NAME} to go on as {known} and forget what {other} runs.",
         )
     if mark.changes > counted:
-        return Verdict(known, mark.changes, f"the store was restored: {mark.changes - counted} changes are missing")
+        return Verdict(known, mark.changes, f"the store was restored: changes missing: {mark.changes - counted}")
     return Verdict(known, counted, None)
 
 

@@ -81,3 +81,19 @@ def test_the_note_is_private_and_written_at_once(tmp_path: Path) -> None:
     assert json.loads(meeting.note.read_text()) == {"pid": 2}
     assert mode(meeting.note) == 0o600
     assert [path.name for path in meeting.note.parent.iterdir()] == ["server.json"]
+
+
+def test_a_directory_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    (shared / "thesis.tex").touch()
+    with pytest.raises(NotAllowed, match="holds other things"):
+        rendezvous.private_directory(shared)
+    assert shared.stat().st_mode & 0o777 == 0o755
+
+
+def test_an_empty_directory_that_others_could_enter_is_closed_to_them(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    rendezvous.private_directory(home)
+    assert home.stat().st_mode & 0o777 == 0o700

@@ -37,7 +37,7 @@ def test_a_database_without_its_marker_holds_the_sweep() -> None:
 
 def test_an_older_database_holds_the_sweep_and_counts_on_from_the_marker() -> None:
     verdict = judge(("aaaa", 3), MARK)
-    assert (verdict.changes, verdict.held) == (5, "the store was restored: 2 changes are missing")
+    assert (verdict.changes, verdict.held) == (5, "the store was restored: changes missing: 2")
 
 
 @pytest.mark.parametrize("changes", [5, 6])

@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="to repeat a run")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.randrange(10**6)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # after ending what was started
     print(f"seed {seed}, {options.kills} kills", flush=True)
     with tempfile.TemporaryDirectory(prefix="fs-soak-") as home:
         os.environ["FIRESIDE_HOME"] = home

@@ -28,7 +28,8 @@ NODE = "FIRESIDE_NODE"
 INCARNATION = "FIRESIDE_INCARNATION"
 LABELS = (INSTALLATION, CLUSTER, NODE, INCARNATION)
 
-_PROC = Path("/proc")
+_PROC = "/proc"
+_MUCH = 65_536  # bytes of one reading: most environments are far smaller
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _EXECUTOR = b"org.apache.spark.executor.CoarseGrainedExecutorBackend"
 _POLL_SECONDS = 0.1  # only where the kernel cannot tell that a process ended
@@ -265,7 +266,7 @@ class _Stat:
 def _stat(pid: int, *, ended: bool = False) -> _Stat | None:
     """Read /proc/PID/stat; None for what is gone and, unless `ended`, for zombies."""
     try:
-        text = (_PROC / str(pid) / "stat").read_bytes()
+        text = _read(pid, "stat")
     except OSError:
         return None
     # The name in parentheses may hold spaces and parentheses itself: count from its end.
@@ -284,7 +285,7 @@ def _read_proc(installation: str) -> Iterator[Process]:
         try:
             if entry.stat().st_uid != own:
                 continue
-            variables = (_PROC / entry.name / "environ").read_bytes()
+            variables = _read(entry.name, "environ")
         except OSError:
             continue  # it ended meanwhile, or hides from its own user, which no process of ours does
         stat = _stat(int(entry.name))
@@ -300,6 +301,18 @@ def _read_proc(installation: str) -> Iterator[Process]:
         )
 
 
+def _read(pid: int | str, name: str) -> bytes:
+    """Read a file of a process. An idle server does little else, so without the comfort of paths and streams."""
+    descriptor = os.open(f"{_PROC}/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, _MUCH):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
 def _label_of(variables: bytes, marker: bytes) -> Label | None:
     entries = variables.split(b"\0")
     if marker not in entries:
@@ -310,7 +323,7 @@ def _label_of(variables: bytes, marker: bytes) -> Label | None:
 
 def _is_executor(pid: int) -> bool:
     try:
-        return _EXECUTOR in (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+        return _EXECUTOR in _read(pid, "cmdline").split(b"\0")
     except OSError:
         return False
 

@@ -157,6 +157,7 @@ def test_a_request_to_stop_is_answered_and_then_done(settings: Settings) -> None
     pid = launch.open_client(settings).version().pid
     assert launch.stop_server(settings)
     until(lambda: not alive(pid), "the process has gone")
+    until(lambda: not Path(f"/proc/{pid}").exists(), "its parent, which lives on, has reaped it")
     assert not launch.stop_server(settings)
 
 

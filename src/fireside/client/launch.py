@@ -12,6 +12,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -172,8 +173,8 @@ def _process(settings: Settings, meeting: Meeting) -> Iterator[tuple[subprocess.
         yield process, ours
     finally:
         os.close(ours)
-        # It outlives us on purpose; without this, Popen would warn of a child that still runs.
-        process.returncode = process.poll() or 0
+        # It outlives a command, but a notebook outlives it: somebody has to reap it then, or it stays as a zombie.
+        threading.Thread(target=process.wait, name="reap the server of Fireside", daemon=True).start()
 
 
 def _environment() -> dict[str, str]:

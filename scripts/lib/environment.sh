@@ -21,7 +21,9 @@ use_environment() {
   local extras=$1 venv=${FIRESIDE_VENV:-$root/.venv} python stamp wanted quiet=
   stamp=$venv/.fireside-$(tr , - <<<"$extras")
   wanted=$(cat "$root/pyproject.toml" "$root/constraints.txt" | sha256sum | cut -d' ' -f1)
-  if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+  # Two clones may share an environment (FIRESIDE_VENV): it leads to the sources of one of them.
+  if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ] ||
+    ! grep -qsxF "$root/src" "$venv"/lib/python3.*/site-packages/*fireside.pth; then
     if [ ! -x "$venv/bin/pip" ]; then
       python=$(find_python) || return 1
       echo "Making a virtual environment in ${venv#"$root"/} with $("$python" -V) …"

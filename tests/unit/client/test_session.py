@@ -95,3 +95,18 @@ def test_the_token_is_neither_in_the_url_nor_in_the_environment() -> None:
     assert "t0ken" not in built.endpoint
     assert "t0ken" not in "".join(os.environ.values())
     assert "t0ken" not in repr(built)
+
+
+def test_a_new_session_is_the_current_one_after_the_server_of_the_last_one_was_lost(unused_port: int) -> None:
+    pytest.importorskip("pyspark")
+    from pyspark.sql.connect.session import SparkSession
+
+    nowhere = connection(remote=f"sc://localhost:{unused_port}")
+    lost: Any = session.start_session(nowhere)
+    lost.client.close()  # as PySpark does when it learns that the session ended with its server
+    fresh: Any = session.start_session(nowhere)
+    try:
+        assert SparkSession.active() is fresh
+    finally:
+        fresh.release_session_on_close = False  # nobody is there to be told
+        fresh.stop()

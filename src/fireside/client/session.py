@@ -89,7 +89,6 @@ def start_session(connection: Connection, *, app: str | None = None) -> SparkSes
         channel = _channel_builder(f"sc://{target_of(connection)}/", connection.token)
     except ImportError as error:
         raise _missing(error.name or "pyspark", connection.spark) from error
-    _drop_ended(ConnectSession)
     builder = ConnectSession.builder.channelBuilder(channel)
     if app is not None:
         builder = builder.appName(app)
@@ -107,18 +106,6 @@ def _make_active(kind: Any, session: SparkSession) -> None:
     with kind._lock:
         if kind._default_session is None or kind._default_session.is_stopped:
             kind._default_session = session
-
-
-def _drop_ended(kind: Any) -> None:
-    """Stop the sessions that PySpark still holds for current although their server is gone.
-
-    Else a new session does not take their place, and what looks for the current one (`udf("long")`,
-    `getOrCreate`) finds none.
-    """
-    for place, name in ((kind, "_default_session"), (getattr(kind, "_active_session", None), "session")):
-        held = getattr(place, name, None)
-        if held is not None and held.is_stopped:
-            held.stop()
 
 
 def _channel_builder(url: str, token: str | None) -> Any:
